@@ -1,0 +1,86 @@
+# The only commands a newcomer needs. Every target is safe to repeat.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+INVENTORY ?= inventories/local
+VENV := .venv
+PLAYBOOK = $(VENV)/bin/ansible-playbook -i $(INVENTORY) $(BECOME) $(ARGS)
+# Not root and no sudo without a password: Ansible asks for it.
+BECOME = $$(test "$$(id -u)" = 0 || sudo -n true 2>/dev/null || echo --ask-become-pass)
+DATA ?=
+ENGINE ?=
+FORMAT ?= table
+
+.PHONY: help up down status check test test-full bench prove clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+	  || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
+
+up: $(VENV)/.runtime ## install what is missing and converge this machine (inventories/local)
+	@$(PLAYBOOK) site.yml
+
+check: $(VENV)/.runtime ## say what `up` would change, and change nothing
+	@$(PLAYBOOK) site.yml --check --diff
+
+status: $(VENV)/.runtime ## one table of what runs (FORMAT=json: one JSON document)
+	@$(PLAYBOOK) playbooks/status.yml -e status_format=$(FORMAT)
+
+down: $(VENV)/.runtime ## remove what `up` made; asks before data goes (DATA=delete does not ask, DATA=keep keeps it)
+	@$(PLAYBOOK) playbooks/teardown.yml \
+	  $(if $(DATA),-e teardown_data=$(DATA)) $(if $(ENGINE),-e teardown_engine=$(ENGINE))
+
+test: $(VENV)/.development ## lint, shape, unit, sanity and molecule; says what it skips and why
+	@$(VENV)/bin/python tests/run.py
+
+test-full: $(VENV)/.development ## the same with the slow scenarios
+	@$(VENV)/bin/python tests/run.py --full
+
+bench: $(VENV)/.development ## measure; prints a table, asserts nothing
+	@$(VENV)/bin/python tests/bench/run.py
+
+prove: ## list the promises that can be proved
+	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
+
+prove-%: $(VENV)/.development
+	@$(VENV)/bin/python tests/prove/$*.py
+
+clean: ## remove the Python environment and caches; the platform stays
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache
+
+# The stamps hold the pins that are installed: nothing is asked of an index
+# while they are the same.
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/pip
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
+	@echo "Installing requirements-dev.txt into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+# pip comes last when an environment is made, so a half-made one is made again.
+# The first Python that is new enough and can make an environment; Debian keeps
+# the latter in a package of its own.
+$(VENV)/bin/pip:
+	@usable() { "$$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+	find_python() { \
+	  for python in $(PYTHON) python3 /usr/bin/python3 python3.13 python3.12 python3.11; do \
+	    if usable "$$python"; then echo "$$python"; return; fi; \
+	  done; \
+	}; \
+	as_root() { if [ "$$(id -u)" = 0 ]; then "$$@"; else sudo "$$@"; fi; }; \
+	python=$$(find_python); \
+	if [ -z "$$python" ]; then \
+	  echo "Installing python3-venv with apt"; \
+	  as_root apt-get update -q; \
+	  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv; \
+	  python=$$(find_python); \
+	fi; \
+	if [ -z "$$python" ]; then \
+	  echo "No Python 3.11 or newer found; name one with 'make up PYTHON=/path/to/python3'." >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$python"; \
+	"$$python" -m venv --clear $(VENV)
