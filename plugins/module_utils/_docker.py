@@ -108,10 +108,15 @@ class Compose:
         """Standard output of ``docker compose <args>``; raises :class:`CommandFailed`."""
         return self._docker.run(*self._base, *args)
 
-    def hashes(self) -> dict[str, str]:
+    def hashes(self, content: str | None = None) -> dict[str, str]:
         """Per service the hash that Compose keeps in the ``config-hash`` label.
 
         A container whose label differs is one that ``up`` would recreate.
+        ``content`` stands for the compose file, so that check mode can ask for
+        one that is not there yet.
         """
-        lines = self.run("config", "--hash", "*").splitlines()
+        arguments = ["config", "--hash", "*"]
+        out = self.run(*arguments) if content is None else self._docker.run(
+            *self._base[:-1], "-", *arguments, data=content)
+        lines = out.splitlines()
         return dict(line.split(None, 1) for line in lines if line.strip())

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: files that are never seen half-written, and the lock beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+
+def read_text(path: str) -> str | None:
+    """Content of a text file, None where there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0) -> None:
+    """Put a file in place in one step, with its mode and owner from the start.
+
+    A reader sees the old file or the new one. The content is on the disk
+    before the name changes, so a power cut leaves no empty file behind.
+    """
+    temporary = f"{path}.mooring-new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        if (uid, gid) != (os.geteuid(), os.getegid()):
+            os.fchown(descriptor, uid, gid)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    os.replace(temporary, path)
+
+
+def make_directory(path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+    """Create a directory, or give an existing one this mode and owner."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    status = os.lstat(path)
+    if (status.st_uid, status.st_gid) != (uid, gid):
+        os.chown(path, uid, gid)
+    os.chmod(path, mode)
+
+
+@contextlib.contextmanager
+def lock(path: str, what: str) -> t.Iterator[None]:
+    """Hold ``path`` as a lock; it ends with the process, however that ends.
+
+    Raises :class:`MooringError` that names the holder, if there is one.
+    """
+    with open(path, "a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            try:
+                holder = json.loads(stream.read())
+                said = f"process {holder['pid']} since {holder['since']}"
+            except (ValueError, KeyError):
+                said = "another process"
+            raise MooringError(f"{what} is being changed by {said}. Wait until it ends and run again.") from None
+        stream.truncate(0)
+        json.dump({"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S %Z")}, stream)
+        stream.flush()
+        yield

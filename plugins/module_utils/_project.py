@@ -1,0 +1,404 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: what a Compose project should be, what it is, and what to do about it.
+
+Pure: nothing here reads or writes a file, runs a command or looks at the clock.
+
+The vocabulary: an *entry* is a file or directory of the project; a *difference*
+is one field of one object that is not as declared; a *plan* holds all
+differences and the steps that remove them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import json
+import typing as t
+
+DIGEST_LABEL = "mooring.digest"
+COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
+COMPOSE_FILE = "compose.yml"
+MANIFEST_VERSION = 1
+
+CREATE, RECREATE, RESTART, START, UNPAUSE, RELOAD, REMOVE = (
+    "create", "recreate", "restart", "start", "unpause", "reload", "remove")
+
+HIDDEN = "(secret)"
+
+
+def digest_mark(service: str) -> str:
+    """The word that stands for a service's digest until the host knows it.
+
+    The digest is keyed with a secret of the host, because labels are visible to
+    every exporter and a plain hash of a short password can be guessed.
+    """
+    return f"@mooring.digest:{service}@"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file or directory of the project, as declared or as found.
+
+    ``path`` is relative to the project; ``digest`` is the SHA-256 of a file's
+    content in hexadecimal and empty for a directory; ``kind`` is file,
+    directory or other (a link or device where we expect one of the former).
+    """
+
+    path: str
+    digest: str
+    mode: int
+    uid: int
+    gid: int
+    kind: str = "file"
+    secret: bool = False
+
+    def stamp(self) -> str:
+        """Everything a container could notice of it but its path, as one string."""
+        return f"{self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.digest}".rstrip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Reload:
+    """A command that makes a running service read ``paths`` again."""
+
+    paths: tuple[str, ...]
+    command: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """A declared service: its image, the project paths it mounts, how it reloads."""
+
+    name: str
+    image: str
+    paths: tuple[str, ...] = ()
+    reloads: tuple[Reload, ...] = ()
+    stateful: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """The declaration: entries by path, services by name."""
+
+    entries: dict[str, Entry]
+    services: dict[str, Service]
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """What was found of one container; ``fields`` is :func:`container_fields`."""
+
+    name: str
+    service: str
+    status: str
+    health: str
+    image_id: str
+    config_hash: str
+    fields: dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What the last run left behind.
+
+    ``entries``: stamp per path that we wrote; ``services``: per service the
+    ``hash`` that Compose expected, the ``label`` the container got, its
+    ``fields`` and the ``reloads`` digests it runs with.
+    """
+
+    entries: dict[str, str] = dataclasses.field(default_factory=dict)
+    services: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """A manifest from its file; an unreadable or foreign one counts as none."""
+        try:
+            data = json.loads(text)
+            if data["version"] != MANIFEST_VERSION:
+                return cls()
+            return cls(dict(data["files"]), dict(data["services"]))
+        except (ValueError, KeyError, TypeError):
+            return cls()
+
+    def to_json(self, project: str) -> str:
+        """The manifest's file content."""
+        data = {"version": MANIFEST_VERSION, "project": project, "files": self.entries, "services": self.services}
+        return json.dumps(data, indent=1, sort_keys=True) + "\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """What was found on the host.
+
+    ``entries``: those of the declared and the formerly written paths that
+    exist. ``containers``: per service; ``images``: image id per reference;
+    ``hashes``: what Compose expects per service, None where no engine answers.
+    """
+
+    manifest: Manifest
+    entries: dict[str, Entry]
+    containers: dict[str, list[Container]]
+    images: dict[str, str]
+    hashes: dict[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One field of one object that is not as declared."""
+
+    object: str
+    field: str
+    expected: t.Any
+    found: t.Any
+
+    def __str__(self) -> str:
+        if self.found is None and self.field == "presence":
+            return f"{self.object}: missing"
+        if self.expected is None and self.field == "presence":
+            return f"{self.object}: no longer declared"
+        if self.field == "content":
+            return f"{self.object}: content differs"
+        return f"{self.object}: {self.field} is {_short(self.found)}, declared {_short(self.expected)}"
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The difference as part of a module's result."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All differences and the steps that remove them.
+
+    ``write`` and ``delete`` are paths; ``steps`` maps a service to one of
+    create, recreate, restart, start, unpause, reload, remove; ``held`` are
+    running stateful services whose step needs permission.
+    """
+
+    differences: tuple[Difference, ...]
+    write: tuple[str, ...]
+    delete: tuple[str, ...]
+    steps: dict[str, str]
+    held: dict[str, str]
+
+    def __bool__(self) -> bool:
+        return bool(self.differences)
+
+    def services(self, *steps: str) -> list[str]:
+        """Names of the services that one of ``steps`` is planned for."""
+        return sorted(name for name, step in self.steps.items() if step in steps)
+
+    def result(self) -> dict[str, t.Any]:
+        """The plan as part of a module's result; the same in check mode and in a run."""
+        return {
+            "differences": [difference.as_dict() for difference in self.differences],
+            "write": list(self.write),
+            "delete": list(self.delete),
+            "services": dict(sorted(self.steps.items())),
+            "held": dict(sorted(self.held.items())),
+        }
+
+    def sentences(self) -> list[str]:
+        """The plan in words, one line each."""
+        lines = [str(difference) for difference in self.differences]
+        lines += [f"service {name}: {step}" for name, step in sorted(self.steps.items())]
+        lines += [f"service {name}: {step} is held back" for name, step in sorted(self.held.items())]
+        return lines
+
+
+def under(path: str, prefixes: t.Iterable[str]) -> bool:
+    """Whether ``path`` is one of ``prefixes`` or lies below one."""
+    return any(path == prefix.rstrip("/") or path.startswith(prefix.rstrip("/") + "/") for prefix in prefixes)
+
+
+def keyed_digest(key: bytes, entries: t.Iterable[Entry]) -> str:
+    """A digest of entries that cannot be guessed without the host's key."""
+    text = "\n".join(sorted(f"{entry.path}\0{entry.stamp()}" for entry in entries))
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def service_digest(key: bytes, service: Service, entries: t.Iterable[Entry]) -> str:
+    """Digest of what a service mounts and cannot read again while it runs."""
+    reloadable = [path for reload in service.reloads for path in reload.paths]
+    return keyed_digest(key, (
+        entry for entry in entries
+        if entry.kind == "file" and under(entry.path, service.paths) and not under(entry.path, reloadable)))
+
+
+def reload_digests(key: bytes, service: Service, entries: t.Iterable[Entry]) -> list[str]:
+    """Digest per reload rule of the files it covers."""
+    known = list(entries)
+    return [
+        keyed_digest(key, (entry for entry in known if entry.kind == "file" and under(entry.path, reload.paths)))
+        for reload in service.reloads]
+
+
+def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The fields of ``docker inspect`` that a declaration decides.
+
+    Left out is what changes by itself: ids, addresses, times, and the alias
+    that is the container's own id.
+    """
+    config, host = inspected["Config"], inspected["HostConfig"]
+    own_id = inspected["Id"][:12]
+    networks = inspected["NetworkSettings"]["Networks"] or {}
+    labels = config.get("Labels") or {}
+    return {
+        "name": inspected["Name"].lstrip("/"),
+        "image": inspected["Image"],
+        "environment": sorted(config.get("Env") or []),
+        "command": config.get("Cmd"),
+        "entrypoint": config.get("Entrypoint"),
+        "user": config.get("User", ""),
+        "labels": {name: value for name, value in labels.items() if not name.startswith("com.docker.compose.")},
+        "healthcheck": config.get("Healthcheck"),
+        "stop_signal": config.get("StopSignal"),
+        "mounts": sorted(
+            f"{mount.get('Name') or mount['Source']}:{mount['Destination']}:{'rw' if mount.get('RW') else 'ro'}"
+            for mount in inspected.get("Mounts") or []),
+        "tmpfs": host.get("Tmpfs"),
+        "ports": {
+            port: sorted(f"{bind.get('HostIp', '')}:{bind.get('HostPort', '')}" for bind in binds or [])
+            for port, binds in (host.get("PortBindings") or {}).items()},
+        "networks": {
+            name: sorted(alias for alias in network.get("Aliases") or [] if alias != own_id)
+            for name, network in networks.items()},
+        "restart": host.get("RestartPolicy"),
+        "memory": host.get("Memory"),
+        "cpus": host.get("NanoCpus"),
+        "pids_limit": host.get("PidsLimit"),
+        "privileged": host.get("Privileged"),
+        "cap_add": sorted(host.get("CapAdd") or []),
+        "cap_drop": sorted(host.get("CapDrop") or []),
+        "security_opt": sorted(host.get("SecurityOpt") or []),
+        "read_only": host.get("ReadonlyRootfs"),
+        "ulimits": sorted(f"{u['Name']}={u['Soft']}:{u['Hard']}" for u in host.get("Ulimits") or []),
+        "log": host.get("LogConfig"),
+    }
+
+
+def read_container(inspected: dict[str, t.Any]) -> Container:
+    """A :class:`Container` from ``docker inspect``."""
+    labels = inspected["Config"].get("Labels") or {}
+    state = inspected["State"]
+    return Container(
+        name=inspected["Name"].lstrip("/"),
+        service=labels.get("com.docker.compose.service", ""),
+        status=state["Status"],
+        health=(state.get("Health") or {}).get("Status", ""),
+        image_id=inspected["Image"],
+        config_hash=labels.get(COMPOSE_HASH_LABEL, ""),
+        fields=container_fields(inspected),
+    )
+
+
+def decide(declared: Declared, observed: Observed, key: bytes, allow_stateful: bool) -> Plan:
+    """What is different and what to do about it."""
+    differences, write, delete = _decide_entries(declared, observed)
+    steps: dict[str, str] = {}
+    held: dict[str, str] = {}
+    files = [declared.entries[path] for path in sorted(declared.entries)]
+    for name in sorted(declared.services):
+        service = declared.services[name]
+        found, step = _decide_service(service, observed, reload_digests(key, service, files))
+        differences += found
+        if not step:
+            continue
+        if service.stateful and step == RECREATE and _runs(observed.containers.get(name, [])) and not allow_stateful:
+            held[name] = step
+        else:
+            steps[name] = step
+    for name in sorted(set(observed.containers) - set(declared.services)):
+        differences.append(Difference(f"service {name}", "presence", None, "present"))
+        steps[name] = REMOVE
+    return Plan(tuple(differences), tuple(write), tuple(delete), steps, held)
+
+
+def _decide_entries(declared: Declared, observed: Observed) -> tuple[list[Difference], list[str], list[str]]:
+    differences: list[Difference] = []
+    write: list[str] = []
+    for path in sorted(declared.entries):
+        found = _entry_differences(declared.entries[path], observed.entries.get(path))
+        if found:
+            differences += found
+            write.append(path)
+    # Deepest first, so that a directory is empty when its turn comes.
+    delete = sorted((set(observed.manifest.entries) - set(declared.entries)) & set(observed.entries), reverse=True)
+    differences += [
+        Difference(f"{observed.entries[path].kind} {path}", "presence", None, "present") for path in delete]
+    return differences, write, delete
+
+
+def _entry_differences(expected: Entry, found: Entry | None) -> list[Difference]:
+    name = f"{expected.kind} {expected.path}"
+    if found is None:
+        return [Difference(name, "presence", "present", None)]
+    if found.kind != expected.kind:
+        return [Difference(name, "kind", expected.kind, found.kind)]
+    differences = []
+    if found.digest != expected.digest:
+        shown = (HIDDEN, HIDDEN) if expected.secret else (expected.digest[:12], found.digest[:12])
+        differences.append(Difference(name, "content", *shown))
+    if found.mode != expected.mode:
+        differences.append(Difference(name, "mode", f"{expected.mode:04o}", f"{found.mode:04o}"))
+    if (found.uid, found.gid) != (expected.uid, expected.gid):
+        differences.append(
+            Difference(name, "owner", f"{expected.uid}:{expected.gid}", f"{found.uid}:{found.gid}"))
+    return differences
+
+
+def _decide_service(service: Service, observed: Observed, reloads: list[str]) -> tuple[list[Difference], str]:
+    name = f"service {service.name}"
+    containers = observed.containers.get(service.name, [])
+    if not containers:
+        return [Difference(name, "presence", "present", None)], CREATE
+    if len(containers) > 1:
+        return [Difference(name, "containers", 1, len(containers))], RECREATE
+    container = containers[0]
+    known = observed.manifest.services.get(service.name, {})
+    differences = _definition_differences(name, service, container, known, observed)
+    if differences:
+        return differences, RECREATE
+    if container.status == "paused":
+        return [Difference(name, "state", "running", "paused")], UNPAUSE
+    if container.status in ("restarting", "dead", "removing"):
+        return [Difference(name, "state", "running", container.status)], RECREATE
+    if container.status != "running":
+        return [Difference(name, "state", "running", container.status)], START
+    if container.health == "unhealthy":
+        return [Difference(name, "health", "healthy", "unhealthy")], RESTART
+    if reloads and reloads != known.get("reloads"):
+        return [Difference(name, "configuration", "as on disk", "an older one")], RELOAD
+    return [], ""
+
+
+def _definition_differences(
+    name: str, service: Service, container: Container, known: dict[str, t.Any], observed: Observed,
+) -> list[Difference]:
+    differences = []
+    wanted = (observed.hashes or {}).get(service.name, "")
+    # Compose promises no equality between `config --hash` and the label across
+    # its versions, so each is compared with its own kind where we recorded it.
+    if wanted != known.get("hash", container.config_hash):
+        differences.append(Difference(name, "definition", wanted[:12], str(known.get("hash", ""))[:12]))
+    elif container.config_hash != known.get("label", container.config_hash):
+        differences.append(
+            Difference(name, "definition", str(known["label"])[:12], container.config_hash[:12] or "not by Compose"))
+    image = observed.images.get(service.image)
+    if image and image != container.image_id:
+        differences.append(Difference(name, "image", f"{service.image} ({image[7:19]})", container.image_id[7:19]))
+    for field, expected in sorted((known.get("fields") or {}).items()):
+        if field != "image" and container.fields.get(field) != expected:
+            differences.append(Difference(name, field, expected, container.fields.get(field)))
+    return differences
+
+
+def _runs(containers: list[Container]) -> bool:
+    return any(container.status == "running" for container in containers)
+
+
+def _short(value: t.Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
