@@ -106,7 +106,8 @@ class Manifest:
 
     ``entries``: stamp per path that we wrote; ``services``: per service the
     ``hash`` that Compose expected, the ``label`` the container got, its
-    ``fields`` and the ``reloads`` digests it runs with.
+    ``fields``, the ``reloads`` digests it runs with, and for a service that is
+    held back ``pending``, the hash that Compose expects of its new definition.
     """
 
     entries: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -302,7 +303,7 @@ def decide(declared: Declared, observed: Observed, key: bytes, allow_stateful: b
     files = [declared.entries[path] for path in sorted(declared.entries)]
     for name in sorted(declared.services):
         service = declared.services[name]
-        found, step = _decide_service(service, observed, reload_digests(key, service, files))
+        found, step = _decide_service(service, observed, reload_digests(key, service, files), write)
         differences += found
         if not step:
             continue
@@ -349,7 +350,9 @@ def _entry_differences(expected: Entry, found: Entry | None) -> list[Difference]
     return differences
 
 
-def _decide_service(service: Service, observed: Observed, reloads: list[str]) -> tuple[list[Difference], str]:
+def _decide_service(
+    service: Service, observed: Observed, reloads: list[str], write: list[str],
+) -> tuple[list[Difference], str]:
     name = f"service {service.name}"
     containers = observed.containers.get(service.name, [])
     if not containers:
@@ -369,7 +372,9 @@ def _decide_service(service: Service, observed: Observed, reloads: list[str]) ->
         return [Difference(name, "state", "running", container.status)], START
     if container.health == "unhealthy":
         return [Difference(name, "health", "healthy", "unhealthy")], RESTART
-    if reloads and reloads != known.get("reloads"):
+    # A file that was edited by hand may have been read by hand as well.
+    reloadable = [path for reload in service.reloads for path in reload.paths]
+    if reloads and (reloads != known.get("reloads") or any(under(path, reloadable) for path in write)):
         return [Difference(name, "configuration", "as on disk", "an older one")], RELOAD
     return [], ""
 

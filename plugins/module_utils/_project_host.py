@@ -89,7 +89,7 @@ class ProjectHost:
     ) -> dict[str, str]:
         """What Compose expects. Asked only if the file is another than the last run's: it costs 0.1 s."""
         file = declared.entries[project.COMPOSE_FILE]
-        known = {name: facts.get("hash") for name, facts in manifest.services.items()}
+        known = {name: facts.get("pending") or facts.get("hash") for name, facts in manifest.services.items()}
         if manifest.entries.get(file.path) == file.stamp() and set(known) == set(declared.services):
             return t.cast("dict[str, str]", known)
         return self.compose.hashes(contents[project.COMPOSE_FILE].decode())
@@ -317,7 +317,8 @@ class ProjectHost:
 
     def _record(self, declared: project.Declared, plan: project.Plan, before: project.Manifest) -> None:
         hashes = self.compose.hashes()
-        services = {name: facts for name, facts in before.services.items() if name in plan.held}
+        services = {
+            name: {**before.services.get(name, {}), "pending": hashes.get(name, "")} for name in plan.held}
         entries = list(declared.entries.values())
         for inspected in self.docker.project_containers(self.name):
             container = project.read_container(inspected)

@@ -341,9 +341,13 @@ def main() -> None:
             if observed.hashes is None:
                 raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
             if plan:
-                with host.lock():
-                    validators = [Validator(item["service"], tuple(item["command"])) for item in params["validators"]]
-                    host.apply(plan, declared, contents, validators)
+                validators = [Validator(item["service"], tuple(item["command"])) for item in params["validators"]]
+                try:
+                    with host.lock():
+                        host.apply(plan, declared, contents, validators)
+                except MooringError as error:
+                    error.details.update(plan=result["plan"], changes=result["changes"])
+                    raise
             elif any(one.health == "starting" for found in observed.containers.values() for one in found):
                 host.wait(declared)
             if plan.held:
