@@ -1,0 +1,391 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: what to do about a certificate. Pure: no files, no clock, no commands."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+ECDSA, RSA = "ecdsa", "rsa"
+
+NOTHING = "nothing"
+PLACEHOLDER = "placeholder"
+DEPLOY = "deploy"
+ISSUE = "issue"
+RENEW = "renew"
+REPLACE = "replace"
+
+ORDERS = frozenset({ISSUE, RENEW, REPLACE})
+
+# The one CA whose limits are worth a rehearsal against its staging directory.
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+# One below what Let's Encrypt allows: 5 failed validations per name and hour,
+# 5 certificates for the same names in 7 days. One attempt stays for a human.
+FAILURES_PER_HOUR = 4
+IDENTICAL_PER_WEEK = 4
+HOUR = dt.timedelta(hours=1)
+WEEK = dt.timedelta(days=7)
+
+STARTED, FAILED, ISSUED = "started", "failed", "issued"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+
+
+class BadRequest(MooringError):
+    """The declaration of a certificate makes no sense."""
+
+
+class TooSoon(MooringError):
+    """Another order would come too close to the CA's limits."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Desired:
+    """A certificate as declared."""
+
+    name: str
+    domains: tuple[str, ...]
+    key_type: str
+    directory: str
+
+    @classmethod
+    def parse(cls, params: dict[str, t.Any], directory: str) -> Desired:
+        """Check one entry of the module's ``certificates``."""
+        name = params["name"]
+        if not _NAME.fullmatch(name) or name.endswith(".d"):
+            raise BadRequest(
+                f"The certificate name '{name}' cannot be a directory name: use letters, digits, dots, "
+                "dashes and underscores, and do not end it in '.d'."
+            )
+        domains = tuple(domain.strip().lower().rstrip(".") for domain in params["domains"])
+        if not domains:
+            raise BadRequest(f"The certificate '{name}' has no domains.")
+        for domain in domains:
+            if domain.startswith("*."):
+                raise BadRequest(
+                    f"The certificate '{name}' asks for '{domain}': a wildcard needs DNS-01, which is not supported."
+                )
+            if not _DOMAIN.fullmatch(domain):
+                raise BadRequest(f"The certificate '{name}' asks for '{domain}', which is no domain name.")
+        if len(set(domains)) != len(domains):
+            raise BadRequest(f"The certificate '{name}' names a domain twice: {', '.join(domains)}.")
+        return cls(name=name, domains=domains, key_type=params["key_type"], directory=directory)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A certificate and its key as found on disk, known to belong together.
+
+    ``complete`` says whether each certificate of the chain signed the one
+    before it. ``trusted`` says whether the chain ends at a declared root, None
+    where no root is declared. ``directory`` is the ACME directory that issued
+    it, "" where nobody wrote it down.
+    """
+
+    names: frozenset[str]
+    key_type: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    issuer: str
+    fingerprint: str
+    placeholder: bool = False
+    complete: bool = True
+    trusted: bool | None = None
+    directory: str = ""
+
+    def remaining(self, now: dt.datetime) -> float:
+        """The part of its lifetime that is left: 1 when new, 0 or less when expired."""
+        lifetime = (self.not_after - self.not_before).total_seconds()
+        return (self.not_after - now).total_seconds() / lifetime if lifetime > 0 else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What lies in one place: a pair, nothing (``pair`` None, no ``problem``), or files nginx cannot use."""
+
+    pair: Pair | None = None
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What to do, and why in words for the operator."""
+
+    action: str
+    reason: str
+
+
+def covers(pair: Pair, domains: t.Iterable[str]) -> bool:
+    """Whether every domain is among the pair's names, directly or by a wildcard one label deep."""
+    return all(domain in pair.names or f"*.{domain.partition('.')[2]}" in pair.names for domain in domains)
+
+
+def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
+    """Why a real certificate has to go, and how; None if it can stay.
+
+    No lifetime is assumed: a certificate is due when a third of its own is left.
+    """
+    if pair.names != frozenset(desired.domains):
+        return Decision(REPLACE, f"It names {_listed(pair.names)}, declared are {_listed(desired.domains)}.")
+    if pair.key_type != desired.key_type:
+        return Decision(REPLACE, f"Its key is {pair.key_type.upper()}, declared is {desired.key_type.upper()}.")
+    # An unknown directory is no reason: a certificate made by hand is adopted as it is.
+    if pair.directory and pair.directory != desired.directory:
+        return Decision(REPLACE, f"It was issued by {pair.directory}, declared is {desired.directory}.")
+    if not pair.complete:
+        return Decision(REPLACE, "Its chain is broken: a certificate in it did not sign the one before.")
+    # Only asked where a root is declared. A test CA makes a new root at each
+    # start: until then its certificates stay, afterwards no client can trust them.
+    if pair.trusted is False:
+        return Decision(REPLACE, f"Its issuer '{pair.issuer}' does not lead to the declared root.")
+    left = pair.remaining(now)
+    if left <= 0:
+        return Decision(RENEW, f"It expired at {stamp(pair.not_after)}.")
+    # Multiplied, not divided: a third of any whole number of seconds is then exact.
+    if 3 * (pair.not_after - now) <= pair.not_after - pair.not_before:
+        return Decision(RENEW, f"It ends at {stamp(pair.not_after)}, with {left:.0%} of its lifetime left.")
+    return None
+
+
+def decide(desired: Desired, served: Found, lineage: Found, now: dt.datetime) -> Decision:
+    """What makes the certificate that nginx serves the declared one.
+
+    ``served`` is where nginx reads, ``lineage`` what certbot holds. Usable
+    files of certbot are taken before a new order is spent: a run killed between
+    certbot's success and ours leaves exactly that.
+    """
+    wrong = _wrong(desired, served, now)
+    if wrong is None:
+        return Decision(NOTHING, "It is as declared.")
+    if lineage.pair is not None and flaw(desired, lineage.pair, now) is None:
+        return Decision(DEPLOY, f"{wrong.reason} certbot already holds the right one.")
+    return wrong
+
+
+def decide_placeholder(desired: Desired, served: Found, lineage: Found, now: dt.datetime) -> Decision:
+    """What lets nginx start: any pair it can load will do, even an expired one.
+
+    A placeholder of ours is kept fresh, because for the test CA's own TLS it is
+    the certificate for good.
+    """
+    if served.pair is not None and not served.pair.placeholder:
+        return Decision(NOTHING, "nginx can start with it.")
+    if served.pair is not None:
+        if served.pair.names == frozenset(desired.domains) and 3 * (served.pair.not_after - now) > (
+            served.pair.not_after - served.pair.not_before
+        ):
+            return Decision(NOTHING, "nginx can start with the placeholder.")
+        return Decision(PLACEHOLDER, "The placeholder is old or names other domains.")
+    reason = served.problem or "There is no certificate yet."
+    if lineage.pair is not None and covers(lineage.pair, desired.domains):
+        return Decision(DEPLOY, f"{reason} certbot holds one that covers the domains.")
+    return Decision(PLACEHOLDER, reason)
+
+
+def _wrong(desired: Desired, served: Found, now: dt.datetime) -> Decision | None:
+    if served.pair is None:
+        return Decision(ISSUE, served.problem or "There is no certificate yet.")
+    if served.pair.placeholder:
+        return Decision(ISSUE, "There is only a placeholder.")
+    return flaw(desired, served.pair, now)
+
+
+def rejected(desired: Desired, pair: Pair | None, now: dt.datetime) -> str:
+    """Why newly issued files must not be served; "" if they may."""
+    if pair is None:
+        return "certbot reported success, but left no certificate."
+    if not covers(pair, desired.domains):
+        return f"The new certificate names {_listed(pair.names)}, not {_listed(desired.domains)}."
+    if pair.key_type != desired.key_type:
+        return f"The new certificate's key is {pair.key_type.upper()}, not {desired.key_type.upper()}."
+    if not pair.complete:
+        return "The new certificate's chain is broken."
+    if pair.not_after <= now:
+        return f"The new certificate expired at {stamp(pair.not_after)}; compare the clocks of this host and the CA."
+    return ""
+
+
+# The attempt ledger -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One order: ``outcome`` stays "started" when the run was killed."""
+
+    time: dt.datetime
+    directory: str
+    domains: frozenset[str]
+    outcome: str
+
+
+def parse_ledger(data: t.Any) -> list[Attempt]:
+    """Attempts from the ledger's JSON; a damaged ledger is an error, never an empty one."""
+    try:
+        return [
+            Attempt(
+                time=dt.datetime.fromisoformat(entry["time"]),
+                directory=str(entry["directory"]),
+                domains=frozenset(entry["domains"]),
+                outcome=str(entry["outcome"]),
+            )
+            for entry in data["attempts"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise MooringError(
+            f"The attempt ledger is damaged ({error!r}). Look at it; delete it if no order was placed this week."
+        ) from error
+
+
+def render_ledger(attempts: t.Iterable[Attempt], now: dt.datetime) -> dict[str, t.Any]:
+    """The ledger's JSON, without what no longer counts."""
+    return {
+        "attempts": [
+            {
+                "time": attempt.time.isoformat(),
+                "directory": attempt.directory,
+                "domains": sorted(attempt.domains),
+                "outcome": attempt.outcome,
+            }
+            for attempt in attempts
+            if now - attempt.time <= WEEK
+        ]
+    }
+
+
+def next_allowed(desired: Desired, attempts: t.Iterable[Attempt], now: dt.datetime) -> tuple[dt.datetime, str] | None:
+    """When the next order may be placed and what holds it back; None if it may be placed now."""
+    ours = [attempt for attempt in attempts if attempt.directory == desired.directory]
+    waits: list[tuple[dt.datetime, str]] = []
+    for domain in desired.domains:
+        # A killed run counts as failed: nobody knows what the CA saw of it.
+        failed = [a.time for a in ours if domain in a.domains and a.outcome != ISSUED and now - a.time < HOUR]
+        if len(failed) >= FAILURES_PER_HOUR:
+            waits.append((
+                sorted(failed)[-FAILURES_PER_HOUR] + HOUR,
+                f"{len(failed)} attempts for {domain} failed within the last hour",
+            ))
+    identical = [
+        a.time for a in ours
+        if a.outcome == ISSUED and a.domains == frozenset(desired.domains) and now - a.time < WEEK
+    ]
+    if len(identical) >= IDENTICAL_PER_WEEK:
+        waits.append((
+            sorted(identical)[-IDENTICAL_PER_WEEK] + WEEK,
+            f"{len(identical)} certificates for {_listed(desired.domains)} were issued within the last 7 days",
+        ))
+    return max(waits) if waits else None
+
+
+def check_ledger(desired: Desired, attempts: t.Iterable[Attempt], now: dt.datetime) -> None:
+    """Raise :class:`TooSoon` when an order now would come too close to the CA's limits."""
+    wait = next_allowed(desired, attempts, now)
+    if wait:
+        raise TooSoon(
+            f"No certificate is ordered for '{desired.name}': {wait[1]}, and the CA locks out who insists. "
+            f"The next attempt is allowed at {stamp(wait[0])}."
+        )
+
+
+def needs_rehearsal(desired: Desired, attempts: t.Iterable[Attempt]) -> bool:
+    """Whether a dry run against staging comes first: the first order for these names at Let's Encrypt."""
+    return desired.directory == LETSENCRYPT and not any(
+        a.outcome == ISSUED and a.directory == desired.directory and a.domains == frozenset(desired.domains)
+        for a in attempts
+    )
+
+
+# certbot ------------------------------------------------------------------------
+
+
+def certbot_arguments(desired: Desired, decision: Decision, email: str, dry_run: bool = False) -> list[str]:
+    """certbot's own arguments for one order, as run inside its container."""
+    arguments = [
+        "certonly", "--non-interactive", "--agree-tos",
+        "--webroot", "--webroot-path", "/var/www/acme",
+        "--logs-dir", "/etc/letsencrypt/logs", "--max-log-backups", "10",
+        "--work-dir", "/tmp",
+        "--server", desired.directory,
+        "--cert-name", desired.name,
+        "--key-type", desired.key_type,
+        *(["--elliptic-curve", "secp256r1"] if desired.key_type == ECDSA else ["--rsa-key-size", "2048"]),
+        "--renew-with-new-domains",
+        *(["--email", email] if email else ["--register-unsafely-without-email"]),
+    ]
+    for domain in desired.domains:
+        arguments += ["--domain", domain]
+    if dry_run:
+        return [*arguments, "--dry-run"]
+    # certbot knows nothing of a changed CA or root and would keep its
+    # certificate. Only a replacement insists, and the ledger has counted it
+    # before; issue and renew leave certbot its own judgement (defect 39).
+    return [*arguments, "--force-renewal" if decision.action == REPLACE else "--keep-until-expiring"]
+
+
+def account_unknown(output: str) -> bool:
+    """Whether the CA no longer knows certbot's account: a test CA forgets all at a restart."""
+    return "accountDoesNotExist" in output or "unable to find existing account" in output.lower() or bool(
+        re.search(r"account .{0,80}not found", output, re.IGNORECASE)
+    )
+
+
+_PROBLEM = re.compile(
+    r"^ +Domain: *(?P<domain>\S+)\n +Type: *(?P<type>\S+)\n +Detail: *(?P<detail>.+?)(?=\n *\n|\n +Domain:|\nHint|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_ADVICE = {
+    "connection": "The CA cannot reach port 80 of the name: check DNS, firewall and router.",
+    "dns": "The name does not resolve for the CA: check its A and AAAA records.",
+    "unauthorized": "Another machine answers for the name: check that DNS points to this host, for AAAA records too.",
+    "caa": "A CAA record of the domain forbids this CA.",
+    "ratelimited": "The CA refuses for a while because there were too many orders.",
+}
+_NOISE = re.compile(
+    r"^(Saving debug log|Ask for help|Some challenges have failed|Account registered|Requesting a certificate|"
+    r"Renewing an existing|Simulating|Hint:|- - -|Certbot failed to authenticate|An unexpected error occurred|"
+    r"Unable to register an account|See the logfile)|^\s*$"
+)
+
+
+def explain(output: str) -> str:
+    """certbot's output as one message that an operator can act on."""
+    problems = [
+        f"{found['domain']}: {' '.join(found['detail'].split())}"
+        + (f" {_ADVICE[found['type'].lower()]}" if found["type"].lower() in _ADVICE else "")
+        for found in _PROBLEM.finditer(output)
+    ]
+    if problems:
+        return "The CA could not validate " + " ".join(problems)
+    if "rateLimited" in output or "too many certificates" in output.lower():
+        kind = _ADVICE["ratelimited"]
+    elif "CERTIFICATE_VERIFY_FAILED" in output or "SSLError" in output or "SSLCertVerificationError" in output:
+        kind = "The TLS certificate of the ACME directory is not trusted: set the CA bundle for it."
+    elif re.search(
+        r"NewConnectionError|ConnectionError|Max retries exceeded|Connection refused|Name or service not known|"
+        r"Temporary failure in name resolution|timed out",
+        output,
+    ):
+        kind = "The ACME directory cannot be reached."
+    else:
+        kind = ""
+    said = [" ".join(line.split()) for line in output.splitlines() if not _NOISE.search(line)]
+    # The last lines name the cause; a traceback before them helps nobody.
+    detail = " ".join(said[-3:])[:600] or "It said nothing."
+    return f"{kind} certbot said: {detail}".strip()
+
+
+def stamp(moment: dt.datetime) -> str:
+    """A moment as operators read it, in UTC."""
+    return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _listed(names: t.Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

@@ -1,0 +1,345 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: certificates on a host, the proxy that serves them, and certbot.
+
+nginx reads ``<certificates>/<name>/``, a link to ``<name>.d/<fingerprint>/``.
+A link changes in one step, so nginx never sees a key that belongs to another
+certificate, whenever it is started and wherever a run is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import ssl
+import stat
+import time
+
+from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
+
+KEPT_VERSIONS = 3
+PLACEHOLDER_LIFETIME = dt.timedelta(days=3650)
+CERTBOT_SECONDS = 300
+RELOAD_SECONDS = 15
+CHALLENGES = ".well-known/acme-challenge"
+STAGING = "staging"
+
+
+def utcnow() -> dt.datetime:
+    """Now, aware and to the second."""
+    return dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+
+
+def container_address(docker: Docker, container: str, network: str) -> str:
+    """Address of a container on a network, "" where it does not run: there may be no engine at all yet."""
+    if not docker.installed():
+        return ""
+    try:
+        found = docker.inspect("container", [container])
+    except CommandFailed:
+        return ""
+    if not found or not found[0]["State"]["Running"]:
+        return ""
+    return (found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")
+
+
+class Store:
+    """The directory that nginx reads certificates from."""
+
+    def __init__(self, directory: str, owner: int, roots: str = "") -> None:
+        self.directory = directory
+        self.owner = owner
+        self.roots = roots
+
+    def read(self, name: str) -> certs.Found:
+        """What nginx would load for a certificate."""
+        path = os.path.join(self.directory, name)
+        # A root that is not there yet cannot be a reason to replace anything.
+        found = _found(path, self.roots if self.roots and os.path.exists(self.roots) else "")
+        if found.pair is None:
+            return found
+        noted = json.loads(files.read_text(os.path.join(path, "origin.json")) or "{}")
+        return certs.Found(dataclasses.replace(found.pair, directory=noted.get("acme_directory", "")))
+
+    def wrong_modes(self, name: str) -> list[str]:
+        """Files whose owner or mode is not what :meth:`put` gave them."""
+        return [path for path, mode, uid in self._layout(name) if _mode_and_owner(path) != (mode, uid)]
+
+    def correct_modes(self, name: str) -> None:
+        """Give every file its owner and mode back."""
+        for path, mode, uid in self._layout(name):
+            os.chown(path, uid, uid)
+            os.chmod(path, mode)
+
+    def put(self, name: str, fullchain: bytes, key: bytes, origin: str) -> str:
+        """Store a version and make it the one that nginx reads; returns its fingerprint."""
+        fingerprint = x509.pem_fingerprint(fullchain)
+        os.makedirs(self.directory, mode=0o755, exist_ok=True)
+        versions = os.path.join(self.directory, f"{name}.d")
+        files.make_directory(versions, 0o755)
+        version, staged = (os.path.join(versions, entry) for entry in (fingerprint, f".{fingerprint}"))
+        shutil.rmtree(staged, ignore_errors=True)
+        files.make_directory(staged, 0o755)
+        leaf, chain = x509.split_chain(fullchain)
+        for file, content in (("fullchain.pem", fullchain), ("cert.pem", leaf), ("chain.pem", chain)):
+            files.write_file(os.path.join(staged, file), content, 0o444)
+        files.write_file(os.path.join(staged, "origin.json"), json.dumps({"acme_directory": origin}).encode(), 0o444)
+        files.write_file(os.path.join(staged, "privkey.pem"), key, 0o400, self.owner, self.owner)
+        if os.path.isdir(version):
+            # The same certificate again, because its files were damaged.
+            os.rename(version, f"{staged}.damaged")
+        os.rename(staged, version)
+        shutil.rmtree(f"{staged}.damaged", ignore_errors=True)
+        self._link(name, f"{name}.d/{fingerprint}")
+        self._prune(versions, fingerprint)
+        return fingerprint
+
+    def _link(self, name: str, target: str) -> None:
+        path = os.path.join(self.directory, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise MooringError(f"{path} is a directory where a link to {target} belongs. Move it away and run again.")
+        temporary = f"{path}.mooring-new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(target, temporary)
+        os.replace(temporary, path)
+
+    def _prune(self, versions: str, current: str) -> None:
+        others = [entry for entry in os.scandir(versions) if entry.name != current]
+        others.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+        for entry in others[KEPT_VERSIONS - 1:]:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+    def _layout(self, name: str) -> list[tuple[str, int, int]]:
+        directory = os.path.join(self.directory, name)
+        layout = [(self.directory, 0o755, 0), (os.path.realpath(directory), 0o755, 0)]
+        layout += [(os.path.join(directory, f), 0o444, 0) for f in ("fullchain.pem", "cert.pem", "chain.pem")]
+        layout.append((os.path.join(directory, "privkey.pem"), 0o400, self.owner))
+        return [entry for entry in layout if os.path.exists(entry[0])]
+
+
+class Proxy:
+    """The nginx container, addressed from the host."""
+
+    def __init__(self, docker: Docker, container: str, network: str, reload: list[str]) -> None:
+        self.docker = docker
+        self.container = container
+        self.network = network
+        self.reload_command = reload
+
+    def address(self) -> str:
+        """Its address on the platform network, "" where it does not run."""
+        return container_address(self.docker, self.container, self.network)
+
+    def reload(self) -> None:
+        """Let nginx read its certificates again; old workers finish their requests."""
+        self.docker.run("exec", self.container, *self.reload_command)
+
+    def served(self, address: str, domain: str) -> str:
+        """Fingerprint of what a client that asks for ``domain`` gets, "" if it gets no certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        # What is compared is the very certificate; whom it is trusted by is decided elsewhere.
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with (
+                socket.create_connection((address, 443), timeout=5) as connection,
+                context.wrap_socket(connection, server_hostname=domain) as tls,
+            ):
+                return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
+        except OSError:
+            return ""
+
+    def confirm(self, address: str, desired: certs.Desired, fingerprint: str) -> None:
+        """Wait until a handshake for the certificate's first name gets it; a reload takes a moment."""
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while True:
+            got = self.served(address, desired.domains[0])
+            if got == fingerprint:
+                return
+            if time.monotonic() > deadline:
+                raise MooringError(
+                    f"The certificate '{desired.name}' is in place, but a TLS handshake for {desired.domains[0]} at "
+                    f"{address}:443 gets {'the certificate ' + got[:16] if got else 'none'} instead of "
+                    f"{fingerprint[:16]}. Look at 'docker logs {self.container}'."
+                )
+            time.sleep(0.2)
+
+    def check_challenge(self, address: str, webroot: str, domains: tuple[str, ...]) -> None:
+        """Fetch a token the way the CA will; raises before any order is spent."""
+        directory = os.path.join(webroot, CHALLENGES)
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        name, token = f"mooring-check-{secrets.token_hex(8)}", secrets.token_hex(16)
+        path = os.path.join(directory, name)
+        files.write_file(path, token.encode(), 0o444)
+        try:
+            for domain in domains:
+                url = f"http://{domain}/{CHALLENGES}/{name}"
+                try:
+                    answer = ask(url, address=address)
+                except Unreachable as error:
+                    raise MooringError(f"The proxy does not answer challenges for {domain}: {error}") from error
+                if answer.status != 200 or answer.body != token.encode():
+                    said = answer.body[:80].decode("utf-8", "replace").split("\n")[0]
+                    raise MooringError(
+                        f"The proxy does not answer challenges for {domain}: {url} asked at {address} gave status "
+                        f"{answer.status} and '{said}' instead of the token. No order was placed."
+                    )
+        finally:
+            os.unlink(path)
+
+
+class Ledger:
+    """The attempts of this host, as JSON beside certbot's tree."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def read(self) -> list[certs.Attempt]:
+        """All attempts; an empty list where nothing was ever tried."""
+        text = files.read_text(self.path)
+        if text is None:
+            return []
+        try:
+            return certs.parse_ledger(json.loads(text))
+        except ValueError as error:
+            raise MooringError(f"The attempt ledger {self.path} is not JSON: {error}.") from error
+
+    @contextlib.contextmanager
+    def attempt(self, desired: certs.Desired, directory: str):
+        """Write an attempt down before it is made, and how it ended."""
+        begun = utcnow()
+        self._add(certs.Attempt(begun, directory, frozenset(desired.domains), certs.STARTED))
+        outcome = certs.FAILED
+        try:
+            yield
+            outcome = certs.ISSUED
+        finally:
+            attempts = self.read()
+            last = len(attempts) - 1
+            attempts[last] = dataclasses.replace(attempts[last], outcome=outcome)
+            self._write(attempts)
+
+    def _add(self, attempt: certs.Attempt) -> None:
+        self._write([*self.read(), attempt])
+
+    def _write(self, attempts: list[certs.Attempt]) -> None:
+        text = json.dumps(certs.render_ledger(attempts, utcnow()), indent=2) + "\n"
+        files.write_file(self.path, text.encode(), 0o600)
+
+
+class Certbot:
+    """certbot in a throwaway container."""
+
+    def __init__(
+        self, docker: Docker, *, image: str, network: str, directory: str, webroot: str, bundle: str, email: str,
+    ) -> None:
+        self.docker = docker
+        self.image = image
+        self.network = network
+        self.directory = directory
+        self.webroot = webroot
+        self.bundle = bundle
+        self.email = email
+
+    def lineage(self, name: str, roots: str) -> certs.Found:
+        """What certbot holds under a name."""
+        found = _found(os.path.join(self.directory, "live", name), roots if roots and os.path.exists(roots) else "")
+        if found.pair is None:
+            return found
+        renewal = files.read_text(os.path.join(self.directory, "renewal", f"{name}.conf")) or ""
+        server = re.search(r"^server = (\S+)", renewal, re.MULTILINE)
+        return certs.Found(dataclasses.replace(found.pair, directory=server[1] if server else ""))
+
+    def files(self, name: str) -> tuple[bytes, bytes]:
+        """Chain and key of a lineage."""
+        contents = []
+        for file in ("fullchain.pem", "privkey.pem"):
+            with open(os.path.join(self.directory, "live", name, file), "rb") as stream:
+                contents.append(stream.read())
+        return contents[0], contents[1]
+
+    def order(self, desired: certs.Desired, decision: certs.Decision, ledger: Ledger) -> None:
+        """Place one order, with a rehearsal where that is due; raises what certbot said in readable form."""
+        if certs.needs_rehearsal(desired, ledger.read()):
+            with ledger.attempt(desired, STAGING):
+                self._run(certs.certbot_arguments(desired, decision, self.email, dry_run=True), desired, "A rehearsal")
+        arguments = certs.certbot_arguments(desired, decision, self.email)
+        try:
+            with ledger.attempt(desired, desired.directory):
+                self._run(arguments, desired, "The order")
+        except _AccountUnknown:
+            # The CA lost its memory (a test CA does at each start): register anew, once.
+            self._forget_account(desired.directory)
+            certs.check_ledger(desired, ledger.read(), utcnow())
+            with ledger.attempt(desired, desired.directory):
+                self._run(arguments, desired, "The order")
+
+    def _run(self, arguments: list[str], desired: certs.Desired, what: str) -> None:
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        command = [
+            "run", "--rm", "--network", self.network, "--label", "mooring.purpose=certbot",
+            "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--volume", f"{self.directory}:/etc/letsencrypt",
+            "--volume", f"{self.webroot}:/var/www/acme",
+        ]
+        if self.bundle:
+            if not os.path.isfile(self.bundle):
+                raise MooringError(f"The CA bundle {self.bundle} for the ACME directory does not exist on this host.")
+            command += ["--volume", f"{os.path.realpath(self.bundle)}:/run/acme-ca.pem:ro"]
+            for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+                command += ["--env", f"{variable}=/run/acme-ca.pem"]
+        # The limit is inside the container: killing the docker client would leave certbot running.
+        command += ["--entrypoint", "timeout", self.image, str(CERTBOT_SECONDS), "certbot", *arguments]
+        try:
+            self.docker.run(*command)
+        except CommandFailed as error:
+            said = f"{error.stdout}\n{error.stderr}"
+            if certs.account_unknown(said):
+                raise _AccountUnknown(f"The CA {desired.directory} no longer knows certbot's account.") from error
+            if error.rc == 124:
+                reason = f"certbot did not finish within {CERTBOT_SECONDS} s."
+            elif error.rc == 125:
+                reason = f"The container of {self.image} could not be started: {error.stderr.strip()}"
+            else:
+                reason = certs.explain(said)
+            raise MooringError(
+                f"{what} for the certificate '{desired.name}' failed. {reason} "
+                f"The full log is {self.directory}/logs/letsencrypt.log."
+            ) from error
+
+    def _forget_account(self, directory: str) -> None:
+        host = re.sub(r"^https?://([^/]+).*", r"\1", directory)
+        path = os.path.join(self.directory, "accounts", host)
+        if os.path.isdir(path):
+            os.rename(path, f"{path}.forgotten-{utcnow():%Y%m%dT%H%M%SZ}")
+
+
+class _AccountUnknown(MooringError):
+    """The CA does not know the account that certbot keeps for it."""
+
+
+def _found(directory: str, roots: str) -> certs.Found:
+    try:
+        return certs.Found(x509.read_pair(directory, roots))
+    except x509.CertificateUnusable as error:
+        return certs.Found(problem=str(error))
+
+
+def _mode_and_owner(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return stat.S_IMODE(status.st_mode), status.st_uid

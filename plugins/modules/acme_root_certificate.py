@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: acme_root_certificate
+short_description: Keep a file equal to the root certificate of a test CA in a container
+version_added: "0.1.0"
+description:
+  - Fetches the root certificate of Pebble over its management interface, which is reachable from the host only,
+    and writes it to a file. Pebble makes a new root at each start.
+options:
+  url:
+    description: Where the root is, with the name that the CA's own TLS certificate has.
+    type: str
+    required: true
+  container:
+    description: Name of the CA's container; the connection goes to its address.
+    type: str
+    required: true
+  network:
+    description: Docker network on which that address is taken.
+    type: str
+    required: true
+  ca_file:
+    description: File with the certificate that the CA's own TLS is verified with.
+    type: path
+    required: true
+  path:
+    description: File to write.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode. Where the CA does not run yet it predicts a new root.
+  diff_mode:
+    support: full
+    description: Shows the fingerprint before and after.
+  idempotent:
+    support: full
+    description: Changes nothing until the CA is started again.
+requirements:
+  - python3-cryptography on the host
+author:
+  - The mooring.stack authors (@mooring)
+"""
+
+EXAMPLES = r"""
+- name: Fetch the root that clients have to trust
+  mooring.stack.acme_root_certificate:
+    url: https://acme-ca:15000/roots/0
+    container: mooring-acme_test_ca-pebble-1
+    network: mooring
+    ca_file: /opt/mooring/acme_test_ca/tls/cert.pem
+    path: /opt/mooring/acme_test_ca/root.pem
+"""
+
+RETURN = r"""
+fingerprint:
+  description: SHA-256 of the root in hexadecimal, empty in check mode while the CA does not run.
+  returned: always
+  type: str
+message:
+  description: What a change means, in one sentence.
+  returned: changed
+  type: str
+"""
+
+import http.client
+import ssl
+import typing as t
+import urllib.parse
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import container_address
+from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "url": {"type": "str", "required": True},
+    "container": {"type": "str", "required": True},
+    "network": {"type": "str", "required": True},
+    "ca_file": {"type": "path", "required": True},
+    "path": {"type": "path", "required": True},
+}
+
+
+class _Connection(http.client.HTTPSConnection):
+    """HTTPS to an address, verified against the name of the URL."""
+
+    def __init__(self, address: str, name: str, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(address, port, timeout=5, context=context)
+        self._name, self._tls = name, context
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+
+
+def fetch(url: str, address: str, ca_file: str) -> bytes:
+    """The body of ``url``, asked at ``address``."""
+    parts = urllib.parse.urlsplit(url)
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        connection = _Connection(address, parts.hostname or "", parts.port or 443, context)
+        try:
+            connection.request("GET", parts.path, headers={"Host": parts.netloc})
+            response = connection.getresponse()
+            body = response.read(2**16)
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        raise MooringError(f"The test CA does not answer at {url} (asked at {address}): {error}.") from error
+    if response.status != 200:
+        raise MooringError(f"The test CA answered {url} with status {response.status}.")
+    return body
+
+
+def main() -> None:
+    """Read the file and the CA, decide, write, report."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    with domain_errors(module):
+        held = (files.read_text(params["path"]) or "").encode()
+        address = container_address(Docker(module.run_command), params["container"], params["network"])
+        if not address and not module.check_mode:
+            raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
+        # In check mode a CA that does not run is one that will start with a new root.
+        current = fetch(params["url"], address, params["ca_file"]) if address else b""
+        before = x509.pem_fingerprint(held) if held else ""
+        after = x509.pem_fingerprint(current) if current else ""
+        result: dict[str, t.Any] = {"changed": not current or current != held, "fingerprint": after}
+        if result["changed"]:
+            result["message"] = (
+                "The test CA has a new root: certificates it issued before can no longer be trusted and are replaced."
+                if held else f"Clients have to trust {params['path']}."
+            )
+            if current and not module.check_mode:
+                files.write_file(params["path"], current, 0o644)
+        if module._diff:
+            result["diff"] = {"before": f"{before or 'absent'}\n", "after": f"{after or 'unknown'}\n",
+                              "before_header": params["path"], "after_header": params["path"]}
+        module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
