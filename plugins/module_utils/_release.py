@@ -1,0 +1,357 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: which colour is to run a release, and what a switch has to do.
+
+Pure: no files, no processes, no clock. Four places know a colour, and after an
+interrupted run or a change by hand they may differ:
+
+memory
+    what the proxy serves now;
+file
+    what the proxy will serve after its next start;
+record
+    what the last finished deployment wrote down;
+containers
+    what each colour really runs, told by a label that seals its definition.
+
+The declaration decides; the other four only say what is left to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import json
+import typing as t
+
+COLOURS = ("blue", "green")
+HISTORY_LIMIT = 50
+
+LABEL_DEFINITION = "mooring.release.definition"
+LABEL_RELEASE = "mooring.release"
+
+# 16 MiB and some 40 ms a try: cheap once per run, dear to whoever guesses a
+# password behind the label, which everybody who may ask the engine can read.
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 64 * 2**20, "dklen": 32}
+
+
+def other(colour: str) -> str:
+    """The colour that is not ``colour``."""
+    return COLOURS[1 - COLOURS.index(colour)]
+
+
+def seal(definition: t.Any, secrets: dict[str, str], salt: str) -> str:
+    """A digest of everything that goes into a colour, fit for a public label.
+
+    The salt is part of the result, as in a password hash: no key has to be
+    kept anywhere, and the same definition is recognised by :func:`is_sealed_by`.
+    """
+    text = json.dumps([definition, secrets], sort_keys=True, separators=(",", ":"))
+    digest = hashlib.scrypt(text.encode(), salt=bytes.fromhex(salt), **_SCRYPT)
+    return f"1.{salt}.{digest.hex()}"
+
+
+def is_sealed_by(label: str | None, definition: t.Any, secrets: dict[str, str]) -> bool:
+    """Whether ``label`` was made from exactly this definition."""
+    try:
+        version, salt, _digest = (label or "").split(".")
+        bytes.fromhex(salt)
+    except ValueError:
+        return False
+    return version == "1" and hmac.compare_digest(label or "", seal(definition, secrets, salt))
+
+
+@dataclasses.dataclass(frozen=True)
+class Colour:
+    """What one colour runs; all fields are empty where it has no container."""
+
+    container: str = ""
+    name: str = ""
+    status: str = "absent"
+    health: str = ""
+    release: str | None = None
+    definition: str | None = None
+    image: str = ""
+    image_id: str = ""
+    address: str = ""
+    pid: int = 0
+    started: str = ""
+
+    @classmethod
+    def from_inspect(cls, document: dict[str, t.Any], network: str) -> Colour:
+        """The colour that this ``docker inspect`` document of a container shows."""
+        state, config = document["State"], document["Config"]
+        labels = config.get("Labels") or {}
+        networks = document.get("NetworkSettings", {}).get("Networks") or {}
+        return cls(
+            container=document["Id"],
+            name=document["Name"].lstrip("/"),
+            status=state["Status"],
+            health=(state.get("Health") or {}).get("Status", ""),
+            release=labels.get(LABEL_RELEASE),
+            definition=labels.get(LABEL_DEFINITION),
+            image=config.get("Image", ""),
+            image_id=document.get("Image", ""),
+            address=(networks.get(network) or {}).get("IPAddress") or "",
+            pid=state.get("Pid") or 0,
+            started=state.get("StartedAt", ""),
+        )
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a container at all, running or not."""
+        return bool(self.container)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its container is running."""
+        return self.status == "running"
+
+    def public(self) -> dict[str, t.Any]:
+        """What a module returns about the colour."""
+        return {"container": self.name, "status": self.status, "health": self.health, "release": self.release,
+                "image": self.image, "image_id": self.image_id, "address": self.address, "started": self.started}
+
+
+@dataclasses.dataclass(frozen=True)
+class Situation:
+    """What the host says before anything is done."""
+
+    colours: dict[str, Colour] = dataclasses.field(default_factory=lambda: {c: Colour() for c in COLOURS})
+    proxy_answers: bool = False
+    memory: str | None = None
+    file: str | None = None
+    record: dict[str, t.Any] | None = None
+
+    @property
+    def recorded(self) -> str | None:
+        """The colour that the last finished deployment left in service."""
+        return (self.record or {}).get("colour")
+
+    @property
+    def active(self) -> str | None:
+        """The colour whose container must not be replaced: the one that serves."""
+        serving = self.memory if self.proxy_answers else None
+        return next((c for c in (serving, self.file, self.recorded) if c in COLOURS), None)
+
+    def disagreements(self, target: str) -> list[str]:
+        """Where something other than ``target`` is in force, one line each."""
+        places = [("the proxy's file says", self.file), ("the last deployment recorded", self.recorded)]
+        if self.proxy_answers:
+            places.insert(0, ("the proxy serves", self.memory))
+        return [f"{place} {colour or 'no colour'}" for place, colour in places if colour != target]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which colour gets the declared release, and why."""
+
+    active: str | None
+    target: str
+    deploy: bool
+    switch: bool
+    reason: str
+
+    @property
+    def due(self) -> bool:
+        """Whether this run has anything to deploy or to switch."""
+        return self.deploy or self.switch
+
+
+def decide(situation: Situation, release: str, runs_declared: t.Callable[[Colour], bool]) -> Plan:
+    """The plan for ``release``.
+
+    ``runs_declared`` tells whether a colour's container was made from exactly
+    the declared release, image and definition. Whether it is up does not
+    matter here: a stopped or sick one is healed where it is.
+    """
+    active = situation.active
+    # The serving colour first: two colours may run the same thing.
+    order = COLOURS if active is None else (active, other(active))
+    target = next((c for c in order if situation.colours[c].exists and runs_declared(situation.colours[c])), None)
+    deploy = target is None
+    target = target or (COLOURS[0] if active is None else other(active))
+    amiss = situation.disagreements(target)
+    return Plan(active, target, deploy, bool(amiss), _reason(situation, release, target, deploy, amiss))
+
+
+def _reason(situation: Situation, release: str, target: str, deploy: bool, amiss: list[str]) -> str:
+    active = situation.active
+    if active is None:
+        start = "is deployed to" if deploy else "already runs in"
+        return f"Nothing serves yet: release {release} {start} {target}, which then serves."
+    if deploy:
+        served = situation.colours[active].release or (situation.record or {}).get("release")
+        if served == release:
+            what = f"runs release {release} with another image or configuration"
+        else:
+            what = f"runs release {served or 'unknown'}"
+        return f"{active} serves and {what}: release {release} is deployed to {target}."
+    if not amiss:
+        return f"{target} serves release {release} as declared."
+    return (f"{target} already runs release {release}, but {', '.join(amiss)}: "
+            "a rollback, an interrupted deployment or a change by hand. The run ends with "
+            f"{target} serving.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """What is left to do once the target colour is up; the order is that of the fields."""
+
+    migrate: bool
+    write_file: bool
+    tell_proxy: bool
+    stop_previous: bool
+    record: bool
+    previous: str | None
+
+    @property
+    def switches(self) -> bool:
+        """Whether the proxy is told anything, on disk or in memory."""
+        return self.write_file or self.tell_proxy
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether the host would be different afterwards."""
+        return self.migrate or self.switches or self.stop_previous or self.record
+
+    def public(self) -> dict[str, bool]:
+        """What a module returns of the steps."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if isinstance(value, bool)}
+
+
+def steps(
+    situation: Situation, target: str, release: str, *,
+    image_id: str | None, has_migration: bool, migrated: t.Collection[str], keep_warm: bool,
+) -> Steps:
+    """The steps that put ``target`` into service.
+
+    A migration belongs to an image and runs once for it: neither a rollback to
+    an image that ran before nor a change of configuration runs it again.
+    """
+    idle = situation.colours[other(target)]
+    record = situation.record or {}
+    tell = (situation.memory if situation.proxy_answers else situation.file) != target
+    return Steps(
+        migrate=has_migration and situation.active != target and (image_id is None or image_id not in migrated),
+        write_file=situation.file != target,
+        tell_proxy=tell,
+        stop_previous=not keep_warm and idle.runs,
+        record=(record.get("colour"), record.get("release")) != (target, release)
+        or (image_id is not None and record.get("image_id") != image_id),
+        previous=situation.active if situation.active != target else None,
+    )
+
+
+@dataclasses.dataclass
+class Record:
+    """What the state file of an application holds."""
+
+    active: dict[str, t.Any] | None = None
+    history: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    migrated: list[str] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def from_document(cls, document: dict[str, t.Any]) -> Record:
+        """The record in a parsed state file."""
+        return cls(document.get("active"), list(document.get("history") or []), list(document.get("migrated") or []))
+
+    def document(self, application: str) -> dict[str, t.Any]:
+        """The state file's content."""
+        return {"version": 1, "application": application, "active": self.active,
+                "migrated": self.migrated, "history": self.history}
+
+    def deployed(self, entry: dict[str, t.Any]) -> None:
+        """Enter a deployment that ended well; the oldest entries fall out."""
+        self.active = entry
+        self.history = [*self.history, {"result": "serving", **entry}][-HISTORY_LIMIT:]
+
+    def failed(self, entry: dict[str, t.Any], why: str) -> None:
+        """Enter a deployment that was undone."""
+        self.history = [*self.history, {"result": "undone", **entry, "why": why}][-HISTORY_LIMIT:]
+
+    def ran_migration(self, image_id: str) -> None:
+        """Remember that this image's migration ran."""
+        self.migrated = [*(i for i in self.migrated if i != image_id), image_id][-HISTORY_LIMIT:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """Who holds the deployment lock between the tasks of a run."""
+
+    token: str
+    by: str
+    release: str
+    since: float
+    until: float
+    process: tuple[int, str] | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> Claim | None:
+        """The claim in the lock file; None where it is empty or not readable as one."""
+        try:
+            document = json.loads(text)
+            process = document.pop("process", None)
+            return cls(**document, process=(int(process[0]), str(process[1])) if process else None)
+        except (ValueError, TypeError, AttributeError, IndexError):
+            return None
+
+    def text(self) -> str:
+        """What is written to the lock file."""
+        return json.dumps(dataclasses.asdict(self)) + "\n"
+
+    def is_stale(self, now: float, process_lives: t.Callable[[tuple[int, str]], bool]) -> bool:
+        """Whether nobody stands behind the claim any more.
+
+        A process that is gone proves it. Where the connection leaves no process
+        to look at between two tasks, only time can tell.
+        """
+        if self.process is not None and not process_lives(self.process):
+            return True
+        return now > self.until
+
+
+@dataclasses.dataclass(frozen=True)
+class Readiness:
+    """When a colour counts as ready to serve."""
+
+    path: str = "/readyz"
+    status: int = 200
+    condition: str = ""
+    successes: int = 3
+    interval: float = 0.2
+    timeout: float = 60.0
+
+    def refusal(self, status: int, body: bytes, search: t.Callable[[str, t.Any], t.Any] | None = None) -> str | None:
+        """Why this answer is not a ready one; None when it is.
+
+        ``search`` is ``jmespath.search``; it is only needed for a condition.
+        """
+        if status != self.status:
+            return f"answered status {status} instead of {self.status}{_quote(body)}"
+        if not self.condition or search is None:
+            return None
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return f"answered something that is not JSON{_quote(body)}"
+        if search(self.condition, document):
+            return None
+        return f"the condition {self.condition} does not hold for its answer{_quote(body)}"
+
+
+def _quote(body: bytes) -> str:
+    text = " ".join(body.decode("utf-8", "replace").split())
+    return f": {text[:300]}" if text else ""
+
+
+def established(table: str, port: int) -> int:
+    """How many connections to ``port`` a ``/proc/<pid>/net/tcp`` table shows as established."""
+    wanted, count = f":{port:04X}", 0
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[1].endswith(wanted) and fields[3] == "01":
+            count += 1
+    return count

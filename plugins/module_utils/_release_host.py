@@ -1,0 +1,265 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: the host's side of a release (its files, lock, containers and answers)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import time
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils import _release
+from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, Unreachable, ask, view
+
+try:
+    import jmespath
+except ImportError:
+    jmespath = None
+
+_PLAYBOOK = {"ansible", "ansible-playbook"}
+
+# What release_info, release_lock and release_switch are all told.
+COMMON_ARGUMENTS: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "root": {"type": "path", "default": "/opt/mooring"},
+}
+PLATFORM_ARGUMENTS: dict[str, t.Any] = {
+    **COMMON_ARGUMENTS,
+    "prefix": {"type": "str", "default": "mooring"},
+    "network": {"type": "str"},
+    "proxy": {"type": "path"},
+}
+
+
+class Host:
+    """Where the release of one application lies on this host."""
+
+    def __init__(self, params: dict[str, t.Any], run: t.Callable[..., t.Any]) -> None:
+        self.name = params["name"]
+        self.prefix = params["prefix"]
+        self.network = params["network"] or self.prefix
+        self.root = pathlib.Path(params["root"])
+        self.docker = Docker(run)
+        proxy = pathlib.Path(params["proxy"] or self.root / "nginx_certbot")
+        self.proxy = Proxy(str(proxy / "run" / "control.sock"), str(proxy / "releases"))
+        self.store = Store(params["root"], self.name)
+
+    def project(self, colour: str) -> str:
+        """The Compose project of a colour."""
+        return f"{self.prefix}-{self.name}-{colour}"
+
+    def directory(self, colour: str) -> str:
+        """The directory of a colour's Compose project."""
+        return str(self.root / f"{self.name}-{colour}")
+
+    def colour(self, colour: str) -> _release.Colour:
+        """What a colour runs now."""
+        found = self.docker.project_containers(self.project(colour))
+        # While Compose replaces a container, the old one is there as well.
+        found.sort(key=lambda document: (document["State"]["Status"] == "running", document["Created"]))
+        return _release.Colour.from_inspect(found[-1], self.network) if found else _release.Colour()
+
+    def situation(self, containers: bool = True) -> _release.Situation:
+        """Everything that decides a deployment; on a host without Docker nothing runs."""
+        seen = view(self.proxy, self.name)
+        if containers and self.docker.answers():
+            seen["colours"] = {colour: self.colour(colour) for colour in _release.COLOURS}
+        return _release.Situation(record=self.store.record().active, **seen)
+
+    def image_id(self, image: str) -> str | None:
+        """The id behind an image reference; None where it is not on the host."""
+        found = self.docker.inspect("image", [image]) if self.docker.answers() else []
+        return found[0]["Id"] if found else None
+
+    def wait_until_ready(self, colour: str, port: int, readiness: _release.Readiness) -> _release.Colour:
+        """Ask the colour itself until it was ready as often in a row as declared."""
+        if readiness.condition and jmespath is None:
+            raise MooringError(
+                "A readiness condition is declared, but this host has no JMESPath for Python. "
+                "Install the package python3-jmespath.")
+        search = jmespath.search if jmespath is not None else None
+        limit = time.monotonic() + readiness.timeout
+        in_a_row = 0
+        while True:
+            running = self.colour(colour)
+            why = f"has no address on the network {self.network} (it is {running.status})"
+            # The container is looked up again only after a refusal: it may have
+            # been restarted at another address.
+            while running.address and in_a_row < readiness.successes:
+                why = _refusal(running.address, port, readiness, search)
+                in_a_row = in_a_row + 1 if why is None else 0
+                if why is not None:
+                    break
+                if in_a_row < readiness.successes:
+                    time.sleep(readiness.interval)
+            if in_a_row >= readiness.successes:
+                return running
+            if time.monotonic() > limit:
+                raise MooringError(
+                    f"{colour} did not become ready within {readiness.timeout:g} s: {running.name or 'it'} {why}.")
+            time.sleep(readiness.interval)
+
+    def wait_until_drained(self, colour: _release.Colour, port: int, seconds: float) -> float:
+        """Wait until nobody is connected to the colour, but not longer than ``seconds``."""
+        begin = time.monotonic()
+        while time.monotonic() - begin < seconds and _connections(colour.pid, port) > 0:
+            time.sleep(0.25)
+        return time.monotonic() - begin
+
+
+def _refusal(address: str, port: int, readiness: _release.Readiness,
+             search: t.Callable[[str, t.Any], t.Any] | None) -> str | None:
+    try:
+        answer = ask(f"http://{address}:{port}{readiness.path}")
+    except Unreachable as error:
+        return f"does not answer ({error})"
+    if search is None or not readiness.condition:
+        return readiness.refusal(answer.status, answer.body)
+    try:
+        return readiness.refusal(answer.status, answer.body, search)
+    except jmespath.exceptions.JMESPathError as error:
+        raise MooringError(f"The readiness condition '{readiness.condition}' is no valid JMESPath: {error}") from error
+
+
+def _connections(pid: int, port: int) -> int:
+    """Established connections to ``port`` in the network of a container's process."""
+    count = 0
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            count += _release.established(pathlib.Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii"), port)
+    return count
+
+
+class Store:
+    """The record and the lock of one application, readable by root only."""
+
+    def __init__(self, root: str, name: str) -> None:
+        self._name = name
+        self._directory = pathlib.Path(root) / "app_blue_green"
+        self.path = self._directory / f"{name}.json"
+        self.lock_path = self._directory / f"{name}.lock"
+
+    def record(self) -> _release.Record:
+        """The record on disk; empty where there is none."""
+        text = files.read_text(str(self.path))
+        if text is None:
+            return _release.Record()
+        try:
+            return _release.Record.from_document(json.loads(text))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise MooringError(
+                f"The release record {self.path} is damaged: {error}. Move it away; the next run writes a new one "
+                "from what it finds, only the history is lost.") from error
+
+    def save(self, record: _release.Record) -> None:
+        """Replace the record on disk in one step."""
+        self._prepare()
+        text = json.dumps(record.document(self._name), indent=2) + "\n"
+        files.write_file(str(self.path), text.encode(), 0o600, os.geteuid(), os.getegid())
+
+    def _prepare(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def claim(self) -> _release.Claim | None:
+        """Who says to hold the lock, whether or not they still live."""
+        return _release.Claim.from_text(files.read_text(str(self.lock_path)) or "")
+
+    def wait_while_busy(self, seconds: float) -> None:
+        """Give a module call that a killed run left behind the time to end."""
+        if not self.lock_path.exists():
+            return
+        with contextlib.suppress(MooringError), self.locked(seconds):
+            pass
+
+    @contextlib.contextmanager
+    def locked(self, seconds: float) -> t.Iterator[t.TextIO]:
+        """Hold the file lock; the kernel gives it back whatever happens to this process."""
+        self._prepare()
+        with open(self.lock_path, "a+", encoding="utf-8", opener=_private) as file:
+            limit = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > limit:
+                        file.seek(0)
+                        raise held(self._name, _release.Claim.from_text(file.read())) from None
+                time.sleep(0.1)
+            yield file
+
+    @staticmethod
+    def write_claim(file: t.TextIO, claim: _release.Claim | None) -> None:
+        """Replace the lock file's text; the file itself stays, it carries the lock."""
+        file.seek(0)
+        file.truncate()
+        file.write(claim.text() if claim else "")
+        file.flush()
+
+
+def held(name: str, claim: _release.Claim | None) -> MooringError:
+    """The refusal that names the holder of the lock."""
+    if claim is None:
+        return MooringError(f"Another run is working on the release of '{name}' now. Run again when it has ended.")
+    since, until = (time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (claim.since, claim.until))
+    process = f", process {claim.process[0]}" if claim.process else ""
+    return MooringError(
+        f"{claim.by} holds the deployment lock of '{name}' since {since} for release {claim.release}{process}. "
+        f"Wait until that run ended. If it is gone without giving the lock back, it loses the lock at {until}.",
+        holder={"by": claim.by, "release": claim.release, "since": claim.since, "until": claim.until})
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _process(pid: int) -> tuple[int, str, list[str]] | None:
+    """Parent, start time and arguments of a process; None when it is gone."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return None
+    # The command name stands in parentheses and may contain anything.
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[1]), fields[19], arguments
+
+
+def process_lives(process: tuple[int, str]) -> bool:
+    """Whether exactly this process, not a later one with its number, still runs."""
+    found = _process(process[0])
+    return found is not None and found[1] == process[1]
+
+
+def controlling_process() -> tuple[int, str] | None:
+    """The process whose end means that this Ansible run has ended.
+
+    With a local connection that is ansible-playbook, over SSH the server's
+    session. Other connections leave nothing between two tasks.
+    """
+    pid, session, playbook = os.getppid(), None, None
+    while pid > 1:
+        found = _process(pid)
+        if found is None:
+            break
+        parent, started, arguments = found
+        if _PLAYBOOK & {pathlib.PurePath(argument).name for argument in arguments[:2]}:
+            playbook = (pid, started)
+        if session is None and arguments[0].startswith("sshd"):
+            session = (pid, started)
+        pid = parent
+    return playbook or session
+
+
+def origin() -> str:
+    """From where this run came over SSH, to tell two people of one account apart."""
+    connection = os.environ.get("SSH_CONNECTION", "").split()
+    return f" from {connection[0]}" if connection else ""

@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_lock
+short_description: Hold the deployment lock of an application across the tasks of a run
+version_added: "0.1.0"
+author:
+  - The mooring.stack authors (@mooring)
+description:
+  - A deployment takes several tasks, and no process on the host lives through all of them. The lock is a claim in a
+    file, with a token that the later tasks show. M(mooring.stack.release_switch) refuses to switch without it.
+  - A claim is stale, and is taken over, when the process that stands behind it is gone (C(ansible-playbook) itself
+    with a local connection, the session over SSH), or when its time is over.
+  - Taking the lock also refuses when the proxy does not answer, or when another colour serves than the one that this
+    run decided by. So nothing is started that could not be switched to.
+attributes:
+  check_mode:
+    description: Can run in check mode and return what a real run would do.
+    support: full
+    details: Does nothing at all in check mode.
+  diff_mode:
+    description: Will return details on what has changed or is to change.
+    support: none
+    details: The lock is no part of the declared state.
+  idempotent:
+    description: Running it twice changes nothing more than running it once.
+    support: full
+options:
+  name:
+    description: Name of the application.
+    type: str
+    required: true
+  root:
+    description: Directory of the platform on the host.
+    type: path
+    default: /opt/mooring
+  prefix:
+    description: Prefix of the Compose projects.
+    type: str
+    default: mooring
+  network:
+    description: Docker network on which the proxy reaches the colours. The default is the value of O(prefix).
+    type: str
+  proxy:
+    description: Directory of the proxy's project. The default is C(nginx_certbot) below O(root).
+    type: path
+  state:
+    description: V(present) takes the lock, V(absent) gives it back.
+    type: str
+    choices: [present, absent]
+    default: present
+  token:
+    description: The token that was returned when the lock was taken. Needed to give it back.
+    type: str
+  release:
+    description: The release for which the lock is taken. Shown to whoever is refused.
+    type: str
+  by:
+    description: Who takes the lock. Shown to whoever is refused.
+    type: str
+    default: unknown
+  active:
+    description: The colour that served when this run decided; V("") for none.
+    type: str
+    default: ""
+  seconds:
+    description: How long the lock is held at most, if nobody gives it back.
+    type: float
+    default: 600
+"""
+
+EXAMPLES = r"""
+- name: Take the deployment lock
+  mooring.stack.release_lock:
+    name: shop
+    release: 1.4.2
+    by: alice
+    active: blue
+  register: shop_lock
+
+- name: Give the deployment lock back
+  mooring.stack.release_lock:
+    name: shop
+    state: absent
+    token: "{{ shop_lock.token }}"
+"""
+
+RETURN = r"""
+token:
+  description: Shows the other tasks of this run that the lock is theirs. V("") in check mode.
+  returned: always
+  type: str
+took_over:
+  description: Whose stale lock was taken over, V(null) for nobody's.
+  returned: when O(state=present)
+  type: dict
+"""
+
+import secrets
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mooring.stack.plugins.module_utils import _release
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
+    PLATFORM_ARGUMENTS,
+    Host,
+    controlling_process,
+    held,
+    origin,
+    process_lives,
+)
+
+# A module call of a killed run may still be at work; it ends by itself.
+WAIT_SECONDS = 20
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    **PLATFORM_ARGUMENTS,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "token": {"type": "str", "no_log": False},
+    "release": {"type": "str"},
+    "by": {"type": "str", "default": "unknown"},
+    "active": {"type": "str", "default": ""},
+    "seconds": {"type": "float", "default": 600},
+}
+
+
+def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Take the lock, or refuse with who holds it."""
+    now = time.time()
+    with host.store.locked(WAIT_SECONDS) as file:
+        before = host.store.claim()
+        if before is not None and not before.is_stale(now, process_lives):
+            raise held(host.name, before)
+        situation = host.situation(containers=False)
+        refuse_surprises(situation, params)
+        if situation.active and situation.file != situation.active:
+            # A proxy that restarts now reads the file: it must not choose the
+            # colour that is about to be replaced.
+            host.proxy.declare(host.name, situation.active)
+        claim = _release.Claim(
+            token=secrets.token_hex(8), by=f"{params['by']}{origin()}", release=params["release"],
+            since=now, until=now + params["seconds"], process=controlling_process())
+        host.store.write_claim(file, claim)
+    return {"token": claim.token, "took_over": before and {"by": before.by, "release": before.release}}
+
+
+def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) -> None:
+    """Stop before anything is started when the decision no longer fits or cannot be carried out."""
+    if not situation.proxy_answers:
+        raise MooringError(
+            f"The proxy in {params['proxy'] or 'nginx_certbot'} does not answer on its control socket, so release "
+            f"{params['release']} could not be switched to. Nothing was changed. Run the role nginx_certbot first.")
+    if (situation.active or "") != params["active"]:
+        raise MooringError(
+            f"{situation.active or 'No colour'} serves now, but it was {params['active'] or 'no colour'} when this run "
+            "decided: another run changed it meanwhile. Nothing was changed by this one; run it again.")
+
+
+def give_back(host: Host, token: str | None) -> None:
+    """Give the lock back if it is still ours."""
+    with host.store.locked(WAIT_SECONDS) as file:
+        claim = host.store.claim()
+        if claim is not None and claim.token == token:
+            host.store.write_claim(file, None)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, supports_check_mode=True,
+        required_if=[("state", "present", ["release"]), ("state", "absent", ["token"])])
+    result: dict[str, t.Any] = {"token": module.params["token"] or "", "took_over": None}
+    with domain_errors(module):
+        host = Host(module.params, module.run_command)
+        if module.check_mode:
+            pass
+        elif module.params["state"] == "present":
+            result = take(host, module.params)
+        else:
+            give_back(host, module.params["token"])
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
