@@ -1,0 +1,754 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: judges a whole inventory. No I/O; the action plugin preflight reads and reports.
+
+What a value must look like follows from its name: ``..._memory`` is a size,
+``domains`` holds domains. So a new role's variables are checked without a
+change here, and the same word means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
+SUPPORTED_ARCHITECTURES = {"x86_64", "aarch64", "arm64"}
+
+# Which component another one needs on its own host.
+NEEDS = {
+    "acme_test_ca": ["docker_engine"],
+    "app_blue_green": ["docker_engine", "nginx_certbot"],
+    "data_stores": ["docker_engine"],
+    "distro_images": ["docker_engine"],
+    "nginx_certbot": ["docker_engine"],
+}
+
+LOCAL_IMAGES = "mooring.local/"
+DOCUMENTATION_NETWORKS = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Problem:
+    """One thing to repair before anything is touched."""
+
+    where: str  # host or group
+    variable: str
+    source: str  # file[:line] where it is or belongs
+    problem: str
+    remedy: str
+
+    def line(self) -> str:
+        """``host: variable (file): problem. Remedy.``"""
+        place = f" ({self.source})" if self.source else ""
+        subject = f"{self.variable}{place}" if self.variable else "inventory"
+        return f"{self.where}: {subject}: {self.problem}. {self.remedy}."
+
+
+@dataclasses.dataclass
+class Setting:
+    """One variable of one host, templated."""
+
+    value: t.Any = None
+    source: str = ""
+    sources: dict[str, str] = dataclasses.field(default_factory=dict)  # path inside the value -> file:line
+    errors: dict[str, str] = dataclasses.field(default_factory=dict)  # path inside the value -> why it has no value
+
+    def source_of(self, path: str) -> str:
+        """Where the part of the value at ``path`` stands."""
+        return self.sources.get(path) or self.source
+
+
+@dataclasses.dataclass
+class Literal:
+    """A value as it stands in the inventory, before templating."""
+
+    variable: str
+    value: str
+    source: str
+
+
+@dataclasses.dataclass
+class Host:
+    """One host of the inventory."""
+
+    name: str
+    groups: set[str]
+    settings: dict[str, Setting] = dataclasses.field(default_factory=dict)
+    literals: list[Literal] = dataclasses.field(default_factory=list)
+    facts: dict[str, t.Any] | None = None
+    unreadable: str = ""  # why there are no facts
+
+    def get(self, variable: str, default: t.Any = None) -> t.Any:
+        """A variable's value; the default where it has none."""
+        setting = self.settings.get(variable)
+        if setting is None or setting.value is None or "" in setting.errors:
+            return default
+        return setting.value
+
+    def items_of(self, variable: str) -> list[tuple[int, dict[str, t.Any]]]:
+        """The dictionaries of a list with their index; whatever else is in there is the argument spec's business."""
+        value = self.get(variable, [])
+        return [(i, item) for i, item in enumerate(value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+@dataclasses.dataclass
+class Role:
+    """A component: its variables and the names under which other containers reach it."""
+
+    name: str
+    options: dict[str, dict[str, t.Any]]
+    services: set[str] = dataclasses.field(default_factory=set)
+
+
+@dataclasses.dataclass
+class Inventory:
+    """Everything that is judged."""
+
+    directory: str
+    hosts: list[Host]
+    roles: dict[str, Role]  # by group name
+    shared: Role  # variables that every component reads
+    now: float
+    unresolved: set[str] = dataclasses.field(default_factory=set)  # domains without an address
+
+    def roles_of(self, host: Host) -> list[Role]:
+        """The components of a host, and what they share."""
+        return [self.shared, *(role for name, role in sorted(self.roles.items()) if name in host.groups)]
+
+    def file_for(self, role: Role, variable: str) -> str:
+        """Where a variable that is not set yet belongs."""
+        group = "all" if role is self.shared else role.name
+        name = variable.split("_", 1)[0] if role is self.shared else role.name
+        return f"{self.directory}/group_vars/{group}/{'platform' if name == 'mooring' else name}.yml"
+
+
+# ---------------------------------------------------------------- what a value looks like
+
+Check = t.Callable[[t.Any], "tuple[str, str] | None"]  # -> (problem, remedy)
+
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_EMAIL = re.compile(rf"[^@\s,;<>]+@(?:{_LABEL}\.)+{_LABEL}")
+_SIZE = re.compile(r"(\d+)\s*([bkmgt]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_DURATION = re.compile(r"\d+(ms|s|m|h|d)?")
+_BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[A-Za-z0-9./]{53}")
+_IMAGE = re.compile(
+    r"(?P<name>(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*))?(?P<digest>@sha256:[0-9a-f]{64})?"
+)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+def size_in_bytes(value: t.Any) -> int | None:
+    """``512m`` in bytes; None where it is not a size."""
+    found = _SIZE.fullmatch(str(value).strip())
+    return int(found.group(1)) * _UNITS[found.group(2).lower()] if found else None
+
+
+def parse_bind(value: t.Any) -> tuple[str, int] | None:
+    """Address and port of ``127.0.0.1:8080`` or ``[::1]:8080``; None where it is neither."""
+    address, _colon, port = str(value).rpartition(":")
+    try:
+        ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return None
+    return (address.strip("[]"), int(port)) if port.isdigit() and 0 < int(port) < 65536 else None
+
+
+def _domain(value: t.Any) -> tuple[str, str] | None:
+    if str(value).startswith("*."):
+        return f"'{value}' is a wildcard, which HTTP validation cannot prove", "List each name"
+    if _DOMAIN.fullmatch(str(value)) and len(str(value)) <= 253:
+        return None
+    return f"'{value}' is not a domain name", "Write a full name without scheme, port and path"
+
+
+def _email(value: t.Any) -> tuple[str, str] | None:
+    if not value or _EMAIL.fullmatch(str(value)):
+        return None
+    return f"'{value}' is not an e-mail address", "Write one address, or leave it empty"
+
+
+def _network(value: t.Any) -> tuple[str, str] | None:
+    if not value:
+        return None
+    try:
+        ipaddress.ip_network(str(value))
+    except ValueError as error:
+        return f"'{value}' is not a network in CIDR notation ({error})", "Write it like 10.20.0.0/24"
+    return None
+
+
+def _address(value: t.Any) -> tuple[str, str] | None:
+    if not value:
+        return None
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return f"'{value}' is not an IP address", "Write it like 10.20.0.10"
+    return None
+
+
+def _size(value: t.Any) -> tuple[str, str] | None:
+    if (size_in_bytes(value) or 0) > 0:
+        return None
+    return f"'{value}' is not a size", "Write a number with a unit, such as 512m or 2g"
+
+
+def _memory(value: t.Any) -> tuple[str, str] | None:
+    if _size(value):
+        return _size(value)
+    if (size_in_bytes(value) or 0) >= 6 * 1024**2:  # less is refused by Docker
+        return None
+    return f"'{value}' is less memory than a container can have", "Did you forget the unit? Write it like 512m"
+
+
+def _duration(value: t.Any) -> tuple[str, str] | None:
+    if _DURATION.fullmatch(str(value)):
+        return None
+    return f"'{value}' is not a duration", "Write a number with a unit, such as 60s"
+
+
+def _bind(value: t.Any) -> tuple[str, str] | None:
+    if parse_bind(value):
+        return None
+    return f"'{value}' is not an address with a port", "Write it like 127.0.0.1:8080"
+
+
+def _publish(value: t.Any) -> tuple[str, str] | None:
+    if not value:
+        return None
+    if _bind(value):
+        return _bind(value)
+    address = ipaddress.ip_address((parse_bind(value) or ("::", 0))[0])
+    if address.is_loopback:  # defects 2, 28, 34: only the proxy is published
+        return None
+    return f"'{value}' can be reached from outside", "Publish on 127.0.0.1, and only the proxy elsewhere"
+
+
+def _port(value: t.Any) -> tuple[str, str] | None:
+    if str(value).isdigit() and 0 < int(value) < 65536:
+        return None
+    return f"'{value}' is not a port", "Write a number from 1 to 65535"
+
+
+def _image(value: t.Any) -> tuple[str, str] | None:
+    found = _IMAGE.fullmatch(str(value))
+    if not found:
+        return f"'{value}' is not an image reference", "Write it like registry.your.org/name:1.2.3"
+    if found.group("tag") == "latest" and not found.group("digest"):  # defect 1
+        return f"'{value}' has the tag latest, which is another image each day", "Name a version"
+    if not found.group("tag") and not found.group("digest"):
+        return f"'{value}' has no tag, which means latest", "Name a version or a digest"
+    return None
+
+
+def _url(value: t.Any) -> tuple[str, str] | None:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(str(value))
+        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    return None if well_formed else (f"'{value}' is not an http or https URL", "Write it like https://name:port/path")
+
+
+def _password(value: t.Any) -> tuple[str, str] | None:
+    if isinstance(value, str) and value.strip():
+        return None
+    return "is empty", "Set a password"  # defect 27
+
+
+def _bcrypt(value: t.Any) -> tuple[str, str] | None:
+    if _BCRYPT.fullmatch(str(value)):
+        return None
+    return "is not a bcrypt hash", "Make one with htpasswd -nbB; it starts with $2y$"
+
+
+def _absolute(value: t.Any) -> tuple[str, str] | None:
+    if re.fullmatch(r"(/[A-Za-z0-9._-]+)+", str(value)) and ".." not in str(value).split("/"):
+        return None
+    return f"'{value}' is not an absolute path below /", "Write it like /opt/mooring, in letters, digits, '.', '_', '-'"
+
+
+def _name(value: t.Any) -> tuple[str, str] | None:
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(value)):
+        return None
+    return f"'{value}' cannot name Docker objects", "Use lower-case letters, digits, '-' and '_'"
+
+
+def _timezone(value: t.Any) -> tuple[str, str] | None:
+    if re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", str(value)):
+        return None
+    return f"'{value}' is not a time zone", "Write it like Europe/Berlin"
+
+
+# The last words of a name -> what it must look like. Longer endings win.
+CHECKS: dict[str, Check] = {
+    "acme_directory": _url,
+    "address": _address,
+    "allow": _network,
+    "bind": _bind,
+    "domain": _domain,
+    "domains": _domain,
+    "email": _email,
+    "image": _image,
+    "max_body": _size,
+    "memory": _memory,
+    "mooring_network": _name,
+    "mooring_prefix": _name,
+    "mooring_root": _absolute,
+    "password": _password,
+    "password_hash": _bcrypt,
+    "port": _port,
+    "publish": _publish,
+    "resolve_to": _address,
+    "subnet": _network,
+    "timeout": _duration,
+    "timezone": _timezone,
+    "upstream": _url,
+    "url": _url,
+}
+
+
+def check_for(name: str) -> Check | None:
+    """The check that a name asks for."""
+    words = name.split("_")
+    for start in range(len(words)):
+        check = CHECKS.get("_".join(words[start:]))
+        if check:
+            return check
+    return None
+
+
+def is_secret(name: str) -> bool:
+    """Whether a value of this name must not be printed."""
+    return re.search(r"passw|secret|token|private|hash|salt|credential|vault_", name, re.IGNORECASE) is not None
+
+
+def leaves(value: t.Any, path: str = "", key: str = "") -> t.Iterator[tuple[str, str, t.Any]]:
+    """Every scalar of a structure: its path, the name it goes by, and itself.
+
+    An item of a list goes by the list's name: an element of ``domains`` is a domain.
+    """
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from leaves(item, f"{path}.{name}" if path else str(name), str(name))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]", key)
+    else:
+        yield path, key, value
+
+
+def spell(variable: str, path: str) -> str:
+    """``routes`` and ``[0].path`` as ``routes[0].path``."""
+    return variable + (path if not path or path.startswith("[") else f".{path}")
+
+
+def placeholder(value: str) -> tuple[str, str] | None:
+    """Whether a value was never filled in."""
+    text = str(value)
+    if re.search(r"change[-_ ]?me", text, re.IGNORECASE):
+        return "is still a placeholder", "Fill it in"
+    if re.search(r"<[A-Za-z][\w .-]*>", text):
+        return f"'{text}' still has a placeholder in angle brackets", "Fill it in"
+    if re.search(r"(^|[.@/])example\.(com|org|net)(?![\w.-]*\w)", text, re.IGNORECASE):
+        return f"'{text}' is an example value", "Put your own domain there"
+    for found in re.findall(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", text):
+        try:
+            address = ipaddress.ip_address(found)
+        except ValueError:
+            continue
+        if any(address in network for network in DOCUMENTATION_NETWORKS):
+            return f"'{text}' is an address from the documentation", "Put your own address there"
+    return None
+
+
+# ---------------------------------------------------------------- one variable
+
+
+def _bare(spec: dict[str, t.Any]) -> dict[str, t.Any]:
+    """An option's spec without defaults (they were applied) and texts."""
+    kept = {key: value for key, value in spec.items() if key not in ("default", "description", "version_added")}
+    if isinstance(kept.get("options"), dict):
+        kept["options"] = {name: _bare(option) for name, option in kept["options"].items()}
+    return kept
+
+
+def type_errors(variable: str, spec: dict[str, t.Any], value: t.Any) -> list[str]:
+    """What Ansible itself would say of the value, in its words."""
+    spec = {**_bare(spec), "required": False}
+    errors = ArgumentSpecValidator({variable: spec}).validate({variable: value}).error_messages
+    if is_secret(variable) or any(is_secret(key) for _path, key, _leaf in leaves(value)):
+        # Ansible's words may quote the value.
+        return ["does not have the type that the role declares"] if errors else []
+    return [error.rstrip(".") for error in errors]
+
+
+def check_settings(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """Each variable of the host's components by itself."""
+    for role in inventory.roles_of(host):
+        for variable, spec in role.options.items():
+            setting = host.settings.get(variable)
+            if setting is None or (setting.value is None and not setting.errors):
+                if spec.get("required"):
+                    yield Problem(host.name, variable, inventory.file_for(role, variable), "is not set",
+                                  f"It is required: {_sentence(spec)}")
+                continue
+            yield from _check_setting(inventory, host, role, variable, spec, setting)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).removeprefix("Task failed: ").rstrip(".")
+
+
+def _sentence(spec: dict[str, t.Any]) -> str:
+    """An option's description on one line, without the full stop that a Problem adds."""
+    description = spec.get("description") or "see the role's README"
+    text = description[0] if isinstance(description, list) else description
+    return " ".join(str(text).split()).rstrip(".")
+
+
+def _remedy_for(inventory: Inventory, error: str) -> str:
+    """What to do about a value that Ansible could not make."""
+    missing = re.search(r"'(\w+)' is undefined", error)
+    if missing and missing.group(1).startswith("vault_"):
+        return f"Set {missing.group(1)} in {inventory.directory}/group_vars/all/vault.yml, as vault.yml.example shows"
+    if missing:
+        return f"Set {missing.group(1)}"
+    if "vault" in error.lower() or "decrypt" in error.lower():
+        return "Give the vault password, with --ask-vault-pass or --vault-password-file"
+    return "Correct the expression"
+
+
+def _check_setting(
+    inventory: Inventory, host: Host, role: Role, variable: str, spec: dict[str, t.Any], setting: Setting
+) -> t.Iterator[Problem]:
+    for path, error in setting.errors.items():
+        yield Problem(host.name, spell(variable, path), setting.source_of(path), f"has no value: {error.rstrip('.')}",
+                      _remedy_for(inventory, error))
+    if setting.errors:
+        return
+    for error in type_errors(variable, spec, setting.value):
+        yield Problem(host.name, variable, setting.source, error, f"Expected: {_sentence(spec)}")
+    if spec.get("required") and setting.value in ("", [], {}) and check_for(variable) is not _password:
+        yield Problem(host.name, variable, setting.source, "is empty", f"It is required: {_sentence(spec)}")
+        return
+    for path, key, value in leaves(setting.value):
+        check = check_for(key or variable)
+        # The release is the application image's tag, see check_release.
+        if check is None or value is None or (check is _image and f"{role.name}_release" in role.options):
+            continue
+        found = check(value)
+        if found and not placeholder(str(value)):
+            yield Problem(host.name, spell(variable, path), setting.source_of(path), *found)
+
+
+def check_placeholders(host: Host) -> t.Iterator[Problem]:
+    """What was never filled in, where it stands."""
+    for literal in host.literals:
+        found = placeholder(literal.value)
+        if found:
+            problem, remedy = found
+            if is_secret(literal.variable):
+                problem = "is still a placeholder"
+            yield Problem(host.name, literal.variable, literal.source, problem, remedy)
+
+
+# ---------------------------------------------------------------- variables together
+
+
+def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
+    """Which components have hosts."""
+    hosts_file = f"{inventory.directory}/hosts.yml"
+    used = {group for host in inventory.hosts for group in host.groups if group in inventory.roles}
+    if not used:
+        yield Problem("all", "", "", "no component has a host",
+                      f"Put a host into a group such as docker_engine in {hosts_file}")
+    for host in inventory.hosts:
+        for group in sorted(used & host.groups):
+            for needed in NEEDS.get(group, ["docker_engine"] if group != "docker_engine" else []):
+                if needed not in host.groups:
+                    yield Problem(f"{host.name}/{group}", "", "", f"{group} needs {needed} on the same host",
+                                  f"Put {host.name} into the group {needed} in {hosts_file}")
+
+
+def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """Routes lead somewhere, each path once, and somebody can log in."""
+    variable = "nginx_certbot_routes"
+    if "nginx_certbot" not in host.groups:
+        return
+    source = host.settings.get(variable, Setting()).source_of
+    applications = {other.get("app_blue_green_name") for other in inventory.hosts if "app_blue_green" in other.groups}
+    services = {service for role in inventory.roles_of(host) for service in role.services}
+    seen: dict[str, int] = {}
+    for index, route in host.items_of(variable):
+        name = f"{variable}[{index}]"
+
+        def problem(text: str, remedy: str, name: str = name, index: int = index) -> Problem:
+            return Problem(host.name, name, source(f"[{index}].path"), text, remedy)
+
+        path = str(route.get("path", ""))
+        if not re.fullmatch(r"/[^\s{};\"'\\]*", path):
+            yield problem(f"the path '{path}' does not start with '/' or has characters that a path cannot have",
+                          "Write it like /api")
+        elif (path.rstrip("/") or "/") in seen:
+            yield problem(f"the path '{path}' was given before, in {variable}[{seen[path.rstrip('/') or '/']}]",
+                          "Keep one of them")
+        else:
+            seen[path.rstrip("/") or "/"] = index
+        upstream, application = route.get("upstream"), route.get("application")
+        if bool(upstream) == bool(application):
+            yield problem(f"the route '{path}' needs either an upstream or an application", "Give exactly one of them")
+        elif application and application not in applications:
+            known = ", ".join(sorted(str(name) for name in applications if name)) or "none"
+            yield problem(f"the route '{path}' leads to the application '{application}', which no host runs",
+                          f"Known applications: {known}")
+        elif upstream and not _url(upstream):
+            service = urlsplit(str(upstream)).hostname or ""
+            if "." not in service and ":" not in service and service not in services:
+                yield problem(f"the route '{path}' leads to '{service}', which no component of this host has",
+                              f"Known services: {', '.join(sorted(services)) or 'none'}")
+        if route.get("access", "private") == "private" and not host.get("nginx_certbot_users"):
+            yield problem(f"the route '{path}' is private, but nginx_certbot_users is empty, so nobody can open it",
+                          "Add a user, or set access: public if everybody may see it")
+
+
+def check_accounts(host: Host) -> t.Iterator[Problem]:
+    """Accounts and schemas are spelled one way. Names are case-sensitive, people are not: defects 24 and 26."""
+    for variable, setting in host.settings.items():
+        if variable.endswith("_accounts"):
+            seen: dict[tuple[str, str], tuple[int, str]] = {}
+            for index, account in host.items_of(variable):
+                name, where = str(account.get("name", "")), str(account.get("host", "%"))
+                known = seen.setdefault((name.lower(), where.lower()), (index, name))
+                if known[0] != index:
+                    how = "again" if known[1] == name else f"again with other capitals than '{known[1]}'"
+                    yield Problem(host.name, f"{variable}[{index}].name", setting.source_of(f"[{index}].name"),
+                                  f"the account '{name}' is declared {how}", "Keep one of them")
+    variable = "data_stores_mysql_schemas"
+    declared = host.get(variable, [])
+    schemas = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in declared] \
+        if isinstance(declared, list) else []
+    for index, schema in enumerate(schemas):
+        for other in schemas[:index]:
+            if schema.lower() == other.lower():
+                yield Problem(host.name, f"{variable}[{index}]", host.settings[variable].source_of(f"[{index}]"),
+                              f"the schema '{schema}' differs from '{other}' by capitals at most", "Keep one of them")
+    accounts = "data_stores_mysql_accounts"
+    for index, account in host.items_of(accounts):
+        grants = account.get("grants")
+        for level in grants if isinstance(grants, dict) else []:
+            schema = str(level).split(".")[0].strip("`")
+            twin = next((known for known in schemas if known.lower() == schema.lower() and known != schema), None)
+            if twin and schema not in schemas:
+                source = host.settings[accounts].source_of(f"[{index}].name")
+                yield Problem(host.name, f"{accounts}[{index}].grants", source,
+                              f"grant on '{level}', but the schema is '{twin}'",
+                              f"Write {twin}.{str(level).partition('.')[2]}")
+
+
+def check_images(host: Host) -> t.Iterator[Problem]:
+    """Images that only this project builds are built somewhere, and an application's tag is its release."""
+    for variable, setting in host.settings.items():
+        if variable.endswith("_image") and str(setting.value or "").startswith(LOCAL_IMAGES) \
+                and "distro_images" not in host.groups:
+            yield Problem(host.name, variable, setting.source,
+                          f"'{setting.value}' is built by distro_images, which this host does not run",
+                          f"Put {host.name} into the group distro_images, or name an image of a registry")
+    if "app_blue_green" not in host.groups:
+        return
+    image, release = str(host.get("app_blue_green_image", "")), str(host.get("app_blue_green_release", ""))
+    if image and not placeholder(image):
+        found = _IMAGE.fullmatch(image)
+        if not found or found.group("tag") or found.group("digest"):
+            yield Problem(host.name, "app_blue_green_image", host.settings["app_blue_green_image"].source,
+                          f"'{image}' is not an image without a tag", "Put the tag into app_blue_green_release")
+    if release and not placeholder(release):
+        source = host.settings["app_blue_green_release"].source
+        if release == "latest":  # defect 1
+            yield Problem(host.name, "app_blue_green_release", source,
+                          "'latest' is another image each day", "Name a version")
+        elif not _TAG.fullmatch(release):
+            yield Problem(host.name, "app_blue_green_release", source, f"'{release}' cannot be a tag",
+                          "Use letters, digits, '.', '_' and '-'")
+
+
+def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """The CA can be reached and finds the names."""
+    if "nginx_certbot" not in host.groups:
+        return
+    variable = "nginx_certbot_acme_directory"
+    directory = host.get(variable, "")
+    services = {service for role in inventory.roles_of(host) for service in role.services}
+    ca = (urlsplit(str(directory)).hostname or "") if directory and not _url(directory) else ""
+    if ca == "acme-ca" and "acme_test_ca" not in host.groups:
+        yield Problem(host.name, variable, host.settings[variable].source,
+                      "leads to acme-ca, the test CA, which this host does not run",
+                      f"Put {host.name} into the group acme_test_ca, or name the directory of another CA")
+    elif ca and "." not in ca and ca != "acme-ca" and ca not in services:
+        yield Problem(host.name, variable, host.settings[variable].source, f"nobody answers to the name '{ca}'",
+                      "Write the CA's full name")
+    names: set[str] = set()
+    for index, certificate in host.items_of("nginx_certbot_certificates"):
+        source = host.settings["nginx_certbot_certificates"].source_of(f"[{index}].name")
+        label = f"nginx_certbot_certificates[{index}]"
+        if certificate.get("name") in names:
+            yield Problem(host.name, label, source, f"the certificate '{certificate.get('name')}' is declared twice",
+                          "Give each its own name")
+        names.add(str(certificate.get("name")))
+        for domain in certificate.get("domains") or []:
+            if domain in inventory.unresolved:
+                yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
+                              "Add the name to your DNS, or correct it")
+
+
+# ---------------------------------------------------------------- the host itself
+
+
+def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """What the machine itself says."""
+    if host.unreadable:
+        yield Problem(host.name, "ansible_host", "", f"the host cannot be read: {_one_line(host.unreadable)}",
+                      "Check its address, the login and that python3 is installed")
+    facts = host.facts
+    if facts is None:
+        return
+    system, version = facts["os"]["id"], facts["os"]["version"]
+    if version not in SUPPORTED_OS.get(system, set()):
+        yield Problem(host.name, "operating system", "", f"{system or 'unknown'} {version} is not supported",
+                      "Use Debian 12 or 13, or Ubuntu 22.04 or 24.04")
+    if facts["architecture"] not in SUPPORTED_ARCHITECTURES:
+        yield Problem(host.name, "architecture", "", f"{facts['architecture']} is not supported", "Use x86-64 or arm64")
+    minimum = size_in_bytes(host.get("preflight_memory_minimum", "")) or 0
+    if facts["memory"] < minimum:
+        yield Problem(host.name, "memory", "", f"the host has {_human(facts['memory'])}, less than {_human(minimum)}",
+                      "Give it more, or lower preflight_memory_minimum")
+    wanted = {
+        variable: size_in_bytes(setting.value) or 0
+        for variable, setting in host.settings.items()
+        if variable.endswith("_memory") and setting.value is not None and not setting.errors
+    }
+    if sum(wanted.values()) > facts["memory"]:
+        yield Problem(host.name, ", ".join(sorted(wanted)), "",
+                      f"together {_human(sum(wanted.values()))}, but the host has {_human(facts['memory'])}",
+                      "Lower some of them")
+    minimum = size_in_bytes(host.get("preflight_disk_minimum", "")) or 0
+    places: dict[str, list[str]] = {}
+    for path in (str(host.get("mooring_root", "/")), facts["docker"]["root"]):
+        places.setdefault(mount_of(path, facts["mounts"]), []).append(path)
+    for mount, paths in places.items():
+        free = facts["mounts"].get(mount, minimum)
+        if free < minimum:
+            yield Problem(host.name, "disk", " and ".join(paths),
+                          f"{_human(free)} are free on {mount}, less than {_human(minimum)}",
+                          "Free some space, or lower preflight_disk_minimum")
+    skew = facts["time"] - inventory.now
+    if abs(skew) > float(host.get("preflight_clock_skew_maximum", 300)):
+        yield Problem(host.name, "clock", "",
+                      f"is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller",
+                      "Set the clock, for instance with systemd-timesyncd; certificates depend on it")
+
+
+def mount_of(path: str, mounts: t.Iterable[str]) -> str:
+    """The file system that holds a path, which need not exist yet."""
+    return max((mount for mount in mounts if f"{path}/".startswith(f"{mount.rstrip('/')}/")), key=len, default="/")
+
+
+def _human(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"
+
+
+def _overlaps(one: str, other: str) -> bool:
+    """Whether two addresses cannot both be bound on one port."""
+    first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
+    if first.is_unspecified or second.is_unspecified:
+        return True
+    return first == second
+
+
+def check_ports(host: Host) -> t.Iterator[Problem]:
+    """Ports are free, or ours."""
+    prefix = str(host.get("mooring_prefix", "mooring")) + "-"
+    taken: list[tuple[str, str, int]] = []
+    for variable, setting in sorted(host.settings.items()):
+        bind = parse_bind(setting.value) if variable.endswith(("_bind", "_publish")) and setting.value else None
+        if bind is None:
+            continue
+        address, port = bind
+        for other, other_address, other_port in taken:
+            if port == other_port and _overlaps(address, other_address):
+                yield Problem(host.name, variable, setting.source, f"port {port} is already declared by {other}",
+                              "Choose another port")
+        taken.append((variable, address, port))
+        owner = _foreign_owner(host.facts or {}, prefix, address, port)
+        if owner:
+            yield Problem(host.name, variable, setting.source, f"port {port} is taken by {owner}",
+                          "Stop it, or choose another port")
+
+
+def _foreign_owner(facts: dict[str, t.Any], prefix: str, address: str, port: int) -> str:
+    """Who holds the port, unless it is one of our own containers."""
+    for entry in facts.get("published", []):
+        if entry["port"] == port and _overlaps(entry["address"], address):
+            return "" if entry["project"].startswith(prefix) else f"the container {entry['container']}"
+    for entry in facts.get("listening", []):
+        if entry["port"] == port and _overlaps(entry["address"], address):
+            return f"the process {entry['process']}" if entry["process"] else "a process"
+    return ""
+
+
+# ---------------------------------------------------------------- all of it
+
+
+def judge(inventory: Inventory) -> list[Problem]:
+    """Every problem of the inventory, once each, in the order of hosts."""
+    problems = list(check_groups(inventory))
+    for host in inventory.hosts:
+        problems += check_placeholders(host)
+        problems += check_settings(inventory, host)
+        problems += check_routes(inventory, host)
+        problems += check_accounts(host)
+        problems += check_images(host)
+        problems += check_certificates(inventory, host)
+        problems += check_facts(inventory, host)
+        problems += check_ports(host)
+    return merge(problems)
+
+
+def merge(problems: t.Iterable[Problem]) -> list[Problem]:
+    """One line for what several hosts have in common, such as a variable of their group."""
+    hosts: dict[Problem, list[str]] = {}
+    for problem in problems:
+        names = hosts.setdefault(dataclasses.replace(problem, where=""), [])
+        if problem.where not in names:
+            names.append(problem.where)
+    return [dataclasses.replace(problem, where=_list(names)) for problem, names in hosts.items()]
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def service_names(compose: str) -> set[str]:
+    """The services of a role's compose template, read as text because it may hold Jinja."""
+    names: set[str] = set()
+    section = ""
+    for line in compose.splitlines():
+        top = re.match(r"([a-z]+):\s*$", line)
+        if top:
+            section = top.group(1)
+        name = re.match(r"  ([A-Za-z0-9_-]+):\s*(#.*)?$", line)
+        if name and section == "services":
+            names.add(name.group(1))
+    return names

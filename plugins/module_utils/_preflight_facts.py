@@ -1,0 +1,86 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: reads what a bare Linux host says about itself. Needs nothing but Python."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import struct
+import typing as t
+
+LISTENING = "0A"  # the state column of /proc/net/tcp
+
+# File systems in memory and of the kernel, and the layers of containers.
+_NOT_A_DISK = {
+    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs",
+    "fusectl", "hugetlbfs", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs",
+    "squashfs", "sysfs", "tmpfs", "tracefs",
+}
+
+# 127.0.0.1:8080->80/tcp, [::]:443->443/tcp, 0.0.0.0:9000-9001->9000-9001/tcp
+_PUBLISHED = re.compile(r"(?P<address>\[[0-9a-fA-F:]*\]|[0-9.]+|:::?):?(?P<first>\d+)(?:-(?P<last>\d+))?->")
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """ID and VERSION_ID of /etc/os-release."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {
+        "id": values.get("ID", "").strip("\"'"),
+        "version": values.get("VERSION_ID", "").strip("\"'"),
+    }
+
+
+def parse_meminfo(text: str) -> int:
+    """MemTotal of /proc/meminfo in bytes; 0 where it does not say."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else 0
+
+
+def parse_mounts(text: str) -> list[str]:
+    """Mount points of /proc/mounts that hold files on a disk; containers' own file systems only at the root."""
+    mounts = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 3 or (fields[2] in _NOT_A_DISK and fields[1] != "/"):
+            continue
+        mounts.append(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), fields[1]))
+    return mounts
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Address and port of a column of /proc/net/tcp or tcp6, which print words in host byte order."""
+    address, port = text.split(":")
+    words = [int(address[start:start + 8], 16) for start in range(0, len(address), 8)]
+    packed = b"".join(struct.pack("=I", word) for word in words)
+    return str(ipaddress.ip_address(packed)), int(port, 16)
+
+
+def parse_sockets(text: str) -> list[dict[str, t.Any]]:
+    """The listening sockets of /proc/net/tcp or tcp6."""
+    sockets = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 9 and fields[3] == LISTENING:
+            address, port = parse_address(fields[1])
+            sockets.append({"address": address, "port": port, "inode": fields[9]})
+    return sockets
+
+
+def parse_published(text: str) -> list[dict[str, t.Any]]:
+    """Published ports of ``docker ps``, one line per container: project, container and ports between tabs."""
+    published = []
+    for line in text.splitlines():
+        project, container, ports = (line.split("\t") + ["", "", ""])[:3]
+        for found in _PUBLISHED.finditer(ports):
+            first = int(found.group("first"))
+            address = found.group("address").strip("[]")
+            for port in range(first, int(found.group("last") or first) + 1):
+                published.append({
+                    "project": project,
+                    "container": container,
+                    "address": "::" if set(address) == {":"} else address,
+                    "port": port,
+                })
+    return published
