@@ -104,6 +104,10 @@ class Compose:
         self._base = ["compose", "--project-name", project, "--project-directory", directory,
                       "--file", file or f"{directory}/compose.yml"]
 
+    def run_over(self, override: str, *args: str) -> str:
+        """Like :meth:`run`, with the compose file ``override`` merged over the project's own."""
+        return self._docker.run(*self._base, "--file", override, *args)
+
     def run(self, *args: str) -> str:
         """Standard output of ``docker compose <args>``; raises :class:`CommandFailed`."""
         return self._docker.run(*self._base, *args)

@@ -179,9 +179,12 @@ class ProjectHost:
         compose = Compose(self.docker, self.name, self._state("staged"))
         for validator in validators:
             program, *arguments = validator.command
+            # A fixed address is held by the running container, and two cannot have it.
+            override = self._state("staged/.validator.yml")
+            files.write_file(override, f"services: {{{validator.service}: {{networks: !reset null}}}}\n".encode(), 0o600)
             try:
-                compose.run("run", "--rm", "--no-deps", "--no-TTY", "--quiet-pull",
-                            "--entrypoint", program, validator.service, *arguments)
+                compose.run_over(override, "run", "--rm", "--no-deps", "--no-TTY", "--quiet-pull",
+                                 "--entrypoint", program, validator.service, *arguments)
             except CommandFailed as error:
                 said = (error.stdout + error.stderr).strip()
                 raise MooringError(
