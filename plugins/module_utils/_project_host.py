@@ -181,7 +181,8 @@ class ProjectHost:
             program, *arguments = validator.command
             # A fixed address is held by the running container, and two cannot have it.
             override = self._state("staged/.validator.yml")
-            files.write_file(override, f"services: {{{validator.service}: {{networks: !reset null}}}}\n".encode(), 0o600)
+            text = f"services: {{{validator.service}: {{networks: !reset null}}}}\n"
+            files.write_file(override, text.encode(), 0o600)
             try:
                 compose.run_over(override, "run", "--rm", "--no-deps", "--no-TTY", "--quiet-pull",
                                  "--entrypoint", program, validator.service, *arguments)
