@@ -19,7 +19,7 @@ description:
   - After a run of more than O(summary_after) seconds, prints one line with the minutes, the number of changes and the
     three slowest tasks.
   - With the extra variable C(status_format=json), sends everything that Ansible says to standard error, and the
-    report of P(mooring.stack.platform_report#module) alone to standard output, so that it can be piped to a parser.
+    report of P(mooring.stack.platform_status#module) alone to standard output, so that it can be piped to a parser.
 requirements:
   - Enable it with C(callbacks_enabled = mooring.stack.progress) in C(ansible.cfg).
 options:
@@ -43,6 +43,7 @@ options:
         key: summary_after
 """
 
+import json
 import os
 import sys
 import threading
@@ -52,7 +53,7 @@ import typing as t
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.vars import load_extra_vars
 
-REPORT_ACTION = "mooring.stack.platform_report"
+REPORT_ACTION = "mooring.stack.platform_status"
 
 
 class Clockwork:
@@ -116,6 +117,7 @@ class CallbackModule(CallbackBase):
         self._begin = 0.0
         self._descriptor = 1
         self._json = False
+        self._report: dict[str, dict[str, t.Any]] = {"hosts": {}, "errors": {}}
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._clockwork = Clockwork(self.get_option("interval"))
@@ -136,23 +138,28 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._ended(result)
         if self._json and result._task.resolved_action == REPORT_ACTION:
-            sys.stdout.write(result._result["report"] + "\n")
-            sys.stdout.flush()
+            self._report["hosts"][result._host.get_name()] = result._result["status"]
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         self._ended(result)
+        if not ignore_errors:
+            self._report["errors"][result._host.get_name()] = str(result._result.get("msg", "failed"))
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         self._ended(result)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self._ended(result)
+        self._report["errors"][result._host.get_name()] = str(result._result.get("msg", "unreachable"))
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._stop.set()
         if self._thread:
             self._thread.join()
             self._thread = None
+        if self._json:
+            sys.stdout.write(json.dumps(self._report, indent=2, sort_keys=True) + "\n")
+            sys.stdout.flush()
         seconds = time.monotonic() - self._begin
         if seconds > self.get_option("summary_after"):
             self._display.display(self._clockwork.summary(seconds, sum(stats.changed.values())))

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: what runs on a host, as rows and as text. No I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from urllib.parse import urlsplit
+
+COLUMNS = ("component", "container", "health", "version", "url", "certificate", "release")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A Compose project of the platform, as its directory on the host tells."""
+
+    component: str
+    name: str  # on the engine
+    services: tuple[str, ...]  # of the last converge's manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What the proxy shows."""
+
+    name: str
+    not_after: str  # a date, or why it is unknown
+    issuer: str
+    placeholder: bool
+
+    def expiry(self) -> str:
+        """The date with a word about what kind it is."""
+        return f"{self.not_after} (placeholder)" if self.placeholder else self.not_after
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """Which colour of an application serves, by the word on disk and by the record of the last deployment."""
+
+    application: str
+    colour: str
+    release: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One container, or one that is missing."""
+
+    component: str
+    container: str
+    health: str
+    version: str = ""
+    url: str = ""
+    certificate: str = ""
+    release: str = ""
+
+
+def health_of(container: dict[str, t.Any]) -> str:
+    """One word: healthy, starting, unhealthy, running (without a check), exited ..."""
+    state = container["State"]
+    if state["Status"] != "running":
+        return str(state["Status"])
+    return str((state.get("Health") or {}).get("Status") or "running")
+
+
+def version_of(image: str) -> str:
+    """The tag of an image reference, or its shortened digest."""
+    name, _at, digest = image.partition("@")
+    tag = name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else ""
+    return tag or digest[:19] or "untagged"
+
+
+def published(container: dict[str, t.Any]) -> str:
+    """The first address on which the host listens for the container."""
+    ports = (container.get("NetworkSettings") or {}).get("Ports") or {}
+    for bindings in ports.values():
+        for binding in bindings or []:
+            return f"{binding['HostIp'] or '0.0.0.0'}:{binding['HostPort']}"
+    return ""
+
+
+def rows(
+    projects: t.Iterable[Project],
+    containers: t.Iterable[dict[str, t.Any]],
+    certificates: t.Iterable[Certificate],
+    releases: t.Iterable[Release],
+    url: str = "",
+    routes: t.Iterable[dict[str, t.Any]] = (),
+) -> list[Row]:
+    """The table's rows, components in alphabetical order, missing containers included."""
+    by_service: dict[tuple[str, str], list[dict[str, t.Any]]] = {}
+    for container in containers:
+        labels = container["Config"].get("Labels") or {}
+        key = (labels.get("com.docker.compose.project", ""), labels.get("com.docker.compose.service", ""))
+        by_service.setdefault(key, []).append(container)
+    serving = {release.application: release for release in releases}
+    expiry = "; ".join(certificate.expiry() for certificate in certificates)
+    paths = _paths(routes)
+    table = []
+    for project in sorted(projects, key=lambda project: project.component):
+        found = {service for name, service in by_service if name == project.name}
+        for service in sorted(found | set(project.services)):
+            is_proxy = (project.component, service) == ("nginx_certbot", "proxy")
+            for container in by_service.get((project.name, service), [None]):
+                if container is None:
+                    table.append(Row(project.component, f"{project.name}-{service}", "missing"))
+                    continue
+                labels = container["Config"].get("Labels") or {}
+                application, colour = labels.get("mooring.application", ""), labels.get("mooring.colour", "")
+                active = bool(application) and serving.get(application, Release("", "", "")).colour == colour
+                reached = paths.get(application if active else service if not application else "")
+                table.append(Row(
+                    component=project.component,
+                    container=container["Name"].lstrip("/"),
+                    health=health_of(container),
+                    version=version_of(container["Config"]["Image"]),
+                    url=url if is_proxy and url else f"{url}{reached}" if url and reached else published(container),
+                    certificate=expiry if is_proxy else "",
+                    release=_release(labels, active) if application else "",
+                ))
+    return table
+
+
+def _paths(routes: t.Iterable[dict[str, t.Any]]) -> dict[str, str]:
+    """Application or service -> the first path that leads there."""
+    paths: dict[str, str] = {}
+    for route in routes:
+        target = route.get("application") or urlsplit(str(route.get("upstream") or "")).hostname
+        if target:
+            paths.setdefault(str(target), str(route.get("path", "/")))
+    return paths
+
+
+def _release(labels: dict[str, str], active: bool) -> str:
+    return f"{labels.get('mooring.colour', '')} {labels.get('mooring.release', '')}{' serves' if active else ' waits'}"
+
+
+def table(found: list[Row]) -> list[str]:
+    """The rows as aligned lines; a column that is empty everywhere is left out."""
+    if not found:
+        return ["Nothing runs here yet."]
+    columns = [name for name in COLUMNS if any(getattr(row, name) for row in found)]
+    cells = [[name.upper() for name in columns], *([getattr(row, name) or "-" for name in columns] for row in found)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def guide(
+    url: str, routes: t.Iterable[dict[str, t.Any]], ca_file: str, connect: str, credentials: str,
+) -> list[str]:
+    """What a user needs next: URLs, where the credentials lie, how to trust the CA."""
+    lines = []
+    routes = list(routes)
+    if url and routes:
+        lines += ["", "URLs"]
+        width = max(len(f"{url}{route.get('path', '')}") for route in routes)
+        for route in routes:
+            target = route.get("application") or route.get("upstream")
+            access = "everybody" if route.get("access") == "public" else "asks for a login"
+            address = f"{url}{route.get('path', '')}"
+            lines.append(f"  {address.ljust(width)}  {target}, {access}")
+    if credentials:
+        lines += ["", f"Credentials: {credentials}"]
+    parts = urlsplit(url)
+    if url and ca_file:
+        public = next((route["path"] for route in routes if route.get("access") == "public"), "/")
+        resolve = f" --resolve {parts.hostname}:{parts.port or 443}:{connect}" if connect else ""
+        lines += ["", f"The test CA's root certificate is {ca_file} on the host. Trust it for a trial only:",
+                  f"  curl --cacert {ca_file}{resolve} {url}{public}"]
+    if url and connect:
+        lines += ["", f"For a browser, import the certificate and add a line to /etc/hosts: {connect} {parts.hostname}"]
+    return lines
