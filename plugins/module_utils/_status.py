@@ -148,7 +148,7 @@ def table(found: list[Row]) -> list[str]:
 
 
 def guide(
-    url: str, routes: t.Iterable[dict[str, t.Any]], ca_file: str, connect: str, credentials: str,
+    url: str, routes: t.Iterable[dict[str, t.Any]], ca_file: str, connect: str, credentials: str, example: str,
 ) -> list[str]:
     """What a user needs next: URLs, where the credentials lie, how to trust the CA."""
     lines = []
@@ -165,10 +165,10 @@ def guide(
         lines += ["", f"Credentials: {credentials}"]
     parts = urlsplit(url)
     if url and ca_file:
-        public = next((route["path"] for route in routes if route.get("access") == "public"), "/")
+        path = example or next((route["path"] for route in routes if route.get("access") == "public"), "/")
         resolve = f" --resolve {parts.hostname}:{parts.port or 443}:{connect}" if connect else ""
         lines += ["", f"The test CA's root certificate is {ca_file} on the host. Trust it for a trial only:",
-                  f"  curl --cacert {ca_file}{resolve} {url}{public}"]
+                  f"  curl --cacert {ca_file}{resolve} {url}{path}"]
     if url and connect:
         lines += ["", f"For a browser, import the certificate and add a line to /etc/hosts: {connect} {parts.hostname}"]
     return lines

@@ -44,6 +44,10 @@ options:
     description: Where the credentials lie, in words.
     type: str
     default: ""
+  example:
+    description: Path for the example of a request. Empty takes the first public route.
+    type: str
+    default: ""
   format:
     description:
       - V(table) prints text.
@@ -134,6 +138,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "connect": {"type": "str", "default": ""},
     # Says where they lie, not what they are.
     "credentials": {"type": "str", "default": "", "no_log": False},
+    "example": {"type": "str", "default": ""},
     "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
 }
 
@@ -216,7 +221,8 @@ def main() -> None:
     ca_file = params["ca_file"] if pathlib.Path(params["ca_file"]).is_file() else ""
     text = table(found)
     if found:
-        text += guide(params["url"], params["routes"], ca_file, params["connect"], params["credentials"])
+        text += guide(
+            params["url"], params["routes"], ca_file, params["connect"], params["credentials"], params["example"])
     module.exit_json(
         changed=False,
         status={

@@ -68,7 +68,7 @@ def callback(monkeypatch):
     plugin = CallbackModule()
     options = {"interval": 0, "summary_after": 1000}
     monkeypatch.setattr(plugin, "get_option", options.__getitem__)
-    monkeypatch.setattr("ansible_collections.mooring.stack.plugins.callback.progress.load_extra_vars", lambda loader: {})
+    monkeypatch.setattr(f"{CallbackModule.__module__}.load_extra_vars", lambda loader: {})
     return plugin
 
 

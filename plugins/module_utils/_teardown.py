@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: decides what of a host belongs to the platform and may be removed. No I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+LOCAL_IMAGES = "mooring.local/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container and the directory of its Compose project, both from labels."""
+
+    id: str
+    name: str
+    project: str
+    directory: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume and its Compose project."""
+
+    name: str
+    project: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network, its Compose project, and the platform that its label names."""
+
+    name: str
+    project: str
+    platform: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """An image that some recipe of ours built, with its tags."""
+
+    id: str
+    tags: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What the host holds."""
+
+    directories: tuple[str, ...] = ()  # names below the root
+    projects: tuple[str, ...] = ()  # those of them with a manifest of ours
+    containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    networks: tuple[Network, ...] = ()
+    images: tuple[Image, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to remove, and what stays."""
+
+    containers: tuple[Container, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    kept_volumes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()  # below the root, but not ours
+
+    def __bool__(self) -> bool:
+        return bool(self.containers or self.networks or self.volumes or self.images or self.directories)
+
+    def result(self) -> dict[str, t.Any]:
+        """What a module returns about it."""
+        return {
+            "containers": [container.name for container in self.containers],
+            "networks": list(self.networks),
+            "volumes": list(self.volumes),
+            "kept_volumes": list(self.kept_volumes),
+            "images": list(self.images),
+            "directories": list(self.directories),
+            "foreign": list(self.foreign),
+        }
+
+
+def decide(
+    found: Found, root: str, prefix: str, components: t.Collection[str], delete_data: bool, remove_images: bool,
+) -> Plan:
+    """Only what manifests and labels say is ours.
+
+    A project is ours if its directory holds our manifest, or if a container
+    says that its project's directory lies below the root; a component's own
+    name is ours in any case, for what an earlier teardown kept.
+    """
+    below = f"{root.rstrip('/')}/"
+    projects = {f"{prefix}-{name}" for name in (*found.projects, *components)}
+    projects |= {
+        container.project for container in found.containers
+        if container.directory.startswith(below) and container.project.startswith(f"{prefix}-")
+    }
+    directories = tuple(
+        name for name in found.directories
+        if name in found.projects or name in components or f"{prefix}-{name}" in projects
+    )
+    volumes = tuple(volume.name for volume in found.volumes if volume.project in projects)
+    return Plan(
+        containers=tuple(
+            container for container in found.containers
+            if container.project in projects and container.directory.startswith(below)
+        ),
+        networks=tuple(
+            network.name for network in found.networks
+            if network.platform == prefix or network.project in projects
+        ),
+        volumes=volumes if delete_data else (),
+        kept_volumes=() if delete_data else volumes,
+        images=_images(found.images) if remove_images else (),
+        directories=directories,
+        foreign=tuple(name for name in found.directories if name not in directories),
+    )
+
+
+def _images(images: t.Iterable[Image]) -> tuple[str, ...]:
+    """Ours by recipe and by name: somebody else may have tagged one for themselves."""
+    names: list[str] = []
+    for image in images:
+        if not image.tags:
+            names.append(image.id)
+        names += [tag for tag in image.tags if tag.startswith(LOCAL_IMAGES)]
+    return tuple(names)

@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: platform_teardown
+short_description: Remove the platform from a host
+version_added: "0.1.0"
+description:
+  - Removes the containers, networks, directories and images of the platform, and its volumes if O(data=delete).
+  - Removes only what manifests and labels say is ours. Other containers, volumes and images are never touched; a
+    directory below O(root) that is not ours stays and is named in RV(foreign).
+  - The Docker engine stays.
+options:
+  root:
+    description: Directory that holds the components, C(mooring_root).
+    type: path
+    required: true
+  prefix:
+    description: Prefix of the Compose projects, C(mooring_prefix).
+    type: str
+    required: true
+  data:
+    description:
+      - What happens to volumes, which hold the data of databases and brokers.
+      - V(ask) asks on a terminal, and fails elsewhere.
+    type: str
+    choices: [ask, keep, delete]
+    default: ask
+  images:
+    description: Whether images that were built on the host are removed too.
+    type: bool
+    default: true
+  components:
+    description: Names of the collection's roles. Given by the action plugin.
+    type: list
+    elements: str
+    default: []
+  generated_secrets:
+    description:
+      - Directory on the controller with generated secrets; its name must be C(.state). Removed with the data, because
+        the data cannot be read without them.
+    type: path
+  state:
+    description: V(listed) only says what V(absent) would remove.
+    type: str
+    choices: [absent, listed]
+    default: absent
+attributes:
+  check_mode:
+    description: Says what would be removed.
+    support: full
+  diff_mode:
+    description: What is removed is in the result instead.
+    support: none
+  idempotent:
+    description: A second run finds nothing to remove.
+    support: full
+author:
+  - The mooring.stack authors (@mooring)
+"""
+
+EXAMPLES = r"""
+- name: Remove the platform and its data
+  mooring.stack.platform_teardown:
+    root: /opt/mooring
+    prefix: mooring
+    data: delete
+"""
+
+RETURN = r"""
+containers:
+  description: Containers that were removed.
+  returned: always
+  type: list
+  elements: str
+networks:
+  description: Networks that were removed.
+  returned: always
+  type: list
+  elements: str
+volumes:
+  description: Volumes that were removed with their data.
+  returned: always
+  type: list
+  elements: str
+kept_volumes:
+  description: Volumes that stay.
+  returned: always
+  type: list
+  elements: str
+images:
+  description: Images that were removed.
+  returned: always
+  type: list
+  elements: str
+directories:
+  description: Directories below O(root) that were removed.
+  returned: always
+  type: list
+  elements: str
+foreign:
+  description: Entries below O(root) that are not ours and stay.
+  returned: always
+  type: list
+  elements: str
+left:
+  description: What could not be removed, and why. An image that another container uses is no failure.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import contextlib
+import pathlib
+import shutil
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
+    Container,
+    Found,
+    Image,
+    Network,
+    Plan,
+    Volume,
+    decide,
+)
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "root": {"type": "path", "required": True},
+    "prefix": {"type": "str", "required": True},
+    "data": {"type": "str", "choices": ["ask", "keep", "delete"], "default": "ask"},
+    "images": {"type": "bool", "default": True},
+    "components": {"type": "list", "elements": "str", "default": []},
+    # A directory, not a secret.
+    "generated_secrets": {"type": "path", "no_log": False},
+    "state": {"type": "str", "choices": ["absent", "listed"], "default": "absent"},
+}
+PROJECT = "com.docker.compose.project"
+STOP_SECONDS = 60  # a database ends cleanly within it; kept data must not need a recovery
+
+
+def read(docker: Docker, root: pathlib.Path) -> Found:
+    """What the host holds. Without an engine there are only files."""
+    entries = sorted(root.iterdir()) if root.is_dir() else []
+    files = Found(
+        directories=tuple(entry.name for entry in entries),
+        projects=tuple(entry.name for entry in entries if (entry / ".mooring" / "manifest.json").exists()),
+    )
+    if not docker.answers():
+        if files.projects:
+            raise MooringError(
+                f"No Docker engine answers, but {root} holds projects. Start the engine first: their containers, "
+                "networks and volumes could not be removed now, and nobody would find them later.")
+        return files
+    return Found(
+        directories=files.directories,
+        projects=files.projects,
+        containers=tuple(
+            Container(
+                container["Id"],
+                container["Name"].lstrip("/"),
+                (container["Config"].get("Labels") or {}).get(PROJECT, ""),
+                (container["Config"].get("Labels") or {}).get("com.docker.compose.project.working_dir", ""),
+            )
+            for container in docker.inspect(
+                "container", docker.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT}").split())
+        ),
+        volumes=tuple(
+            Volume(volume["Name"], (volume.get("Labels") or {}).get(PROJECT, ""))
+            for volume in docker.inspect(
+                "volume", docker.run("volume", "ls", "--quiet", "--filter", f"label={PROJECT}").split())
+        ),
+        networks=tuple(
+            Network(
+                network["Name"],
+                (network.get("Labels") or {}).get(PROJECT, ""),
+                (network.get("Labels") or {}).get("mooring.platform", ""),
+            )
+            for network in docker.inspect("network", docker.run("network", "ls", "--quiet").split())
+        ),
+        images=read_images(docker),
+    )
+
+
+def read_images(docker: Docker) -> tuple[Image, ...]:
+    """The images of our recipes, newest first, so that an image goes before the one it was made from."""
+    lines = docker.run(
+        "image", "ls", "--no-trunc", "--filter", "label=mooring.recipe", "--format", "{{.ID}}").splitlines()
+    ids = list(dict.fromkeys(lines))
+    return tuple(
+        Image(image["Id"], tuple(image.get("RepoTags") or ()))
+        for image in sorted(docker.inspect("image", ids), key=lambda image: image["Created"], reverse=True)
+    )
+
+
+def apply(docker: Docker, root: pathlib.Path, plan: Plan) -> list[str]:
+    """Remove what the plan says; returns what had to stay. Interrupted, the next run goes on."""
+    left: list[str] = []
+
+    def attempt(what: str, *args: str) -> None:
+        try:
+            docker.run(*args)
+        except CommandFailed as error:
+            left.append(f"{what}: {(error.stderr or error.stdout).strip()}")
+
+    ids = [container.id for container in plan.containers]
+    if ids:
+        docker.run("stop", "--time", str(STOP_SECONDS), *ids)
+        docker.run("rm", "--force", "--volumes", *ids)  # its anonymous volumes; named ones stay
+    for network in plan.networks:
+        attempt(f"network {network}", "network", "rm", network)
+    if plan.volumes:
+        docker.run("volume", "rm", *plan.volumes)
+    for image in plan.images:
+        attempt(f"image {image}", "image", "rm", image)
+    # Last: the manifests in there say what else is ours.
+    for name in plan.directories:
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: somebody else's files
+        root.rmdir()
+    return left
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    root = pathlib.Path(params["root"])
+    docker = Docker(module.run_command)
+    with domain_errors(module):
+        if params["data"] == "ask" and params["state"] == "absent":
+            raise MooringError("Whether data is deleted must be decided: set data to keep or to delete.")
+        found = read(docker, root)
+        plan = decide(
+            found, str(root), params["prefix"], params["components"],
+            delete_data=params["data"] == "delete", remove_images=params["images"],
+        )
+        left = []
+        if not module.check_mode and params["state"] == "absent":
+            left = apply(docker, root, plan)
+    module.exit_json(changed=bool(plan) and params["state"] == "absent", left=left, **plan.result())
+
+
+if __name__ == "__main__":
+    main()

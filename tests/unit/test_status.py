@@ -1,0 +1,158 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The status table."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mooring.stack.plugins.module_utils._status import (
+    Certificate,
+    Project,
+    Release,
+    Row,
+    guide,
+    health_of,
+    published,
+    rows,
+    table,
+    version_of,
+)
+from ansible_collections.mooring.stack.plugins.modules.platform_status import read_projects, read_releases
+
+
+def container(project, service, image="mysql:8.4.11", status="running", health="healthy", ports=None, **labels):
+    return {
+        "Name": f"/{project}-{service}-1",
+        "State": {"Status": status, **({"Health": {"Status": health}} if health else {})},
+        "Config": {"Image": image, "Labels": {
+            "com.docker.compose.project": project, "com.docker.compose.service": service,
+            **{f"mooring.{key}": value for key, value in labels.items()},
+        }},
+        "NetworkSettings": {"Ports": ports or {}},
+    }
+
+
+@pytest.mark.parametrize("image, version", [
+    ("mysql:8.4.11", "8.4.11"),
+    ("registry.your.test:5000/team/shop:1.2", "1.2"),
+    ("registry.your.test:5000/team/shop", "untagged"),
+    ("mysql@sha256:0123456789abcdef0123", "sha256:0123456789ab"),
+    ("mysql:8.4@sha256:0123456789abcdef0123", "8.4"),
+])
+def test_version(image, version):
+    assert version_of(image) == version
+
+
+@pytest.mark.parametrize("state, word", [
+    ({"Status": "running", "Health": {"Status": "healthy"}}, "healthy"),
+    ({"Status": "running", "Health": {"Status": "starting"}}, "starting"),
+    ({"Status": "running"}, "running"),
+    ({"Status": "exited", "Health": {"Status": "unhealthy"}}, "exited"),
+    ({"Status": "restarting"}, "restarting"),
+])
+def test_health(state, word):
+    assert health_of({"State": state}) == word
+
+
+@pytest.mark.parametrize("ports, address", [
+    ({}, ""),
+    (None, ""),
+    ({"3306/tcp": None}, ""),
+    ({"3306/tcp": [{"HostIp": "127.0.0.1", "HostPort": "3306"}]}, "127.0.0.1:3306"),
+    ({"80/tcp": [{"HostIp": "", "HostPort": "80"}]}, "0.0.0.0:80"),
+])
+def test_published(ports, address):
+    assert published({"NetworkSettings": {"Ports": ports}}) == address
+
+
+LOOPBACK = {"3306/tcp": [{"HostIp": "127.0.0.1", "HostPort": "3306"}]}
+PROJECTS = [
+    Project("nginx_certbot", "mooring-nginx_certbot", ("proxy",)),
+    Project("data_stores", "mooring-data_stores", ("mysql", "redis")),
+    Project("demo-blue", "mooring-demo-blue", ("app",)),
+    Project("demo-green", "mooring-demo-green", ("app",)),
+]
+
+
+def test_the_whole_platform():
+    found = rows(
+        PROJECTS,
+        [
+            container("mooring-data_stores", "mysql", ports=LOOPBACK),
+            container("mooring-nginx_certbot", "proxy", "nginx:1.30.4"),
+            container("mooring-demo-blue", "app", "shop:1.0", application="demo", colour="blue", release="1.0"),
+            container("mooring-demo-green", "app", "shop:1.1", application="demo", colour="green", release="1.1"),
+        ],
+        [Certificate("platform", "2027-02-20", "R12", False)],
+        [Release("demo", "green", "1.1")],
+        "https://your.test",
+        [{"path": "/api", "application": "demo"}, {"path": "/healthz", "application": "demo"}],
+    )
+    assert found == [
+        Row("data_stores", "mooring-data_stores-mysql-1", "healthy", "8.4.11", "127.0.0.1:3306"),
+        Row("data_stores", "mooring-data_stores-redis", "missing"),
+        Row("demo-blue", "mooring-demo-blue-app-1", "healthy", "1.0", "", "", "blue 1.0 waits"),
+        Row("demo-green", "mooring-demo-green-app-1", "healthy", "1.1", "https://your.test/api", release="green 1.1 serves"),
+        Row("nginx_certbot", "mooring-nginx_certbot-proxy-1", "healthy", "1.30.4", "https://your.test", "2027-02-20"),
+    ]
+
+
+def test_a_service_with_a_route_shows_it():
+    projects = [Project("monitoring", "m-monitoring", ())]
+    routes = [{"path": "/grafana", "upstream": "http://grafana:3000"}]
+    found = rows(projects, [container("m-monitoring", "grafana")], [], [], "https://your.test", routes)
+    assert found[0].url == "https://your.test/grafana"
+
+
+def test_a_placeholder_certificate_is_called_one():
+    found = rows(
+        [PROJECTS[0]], [container("mooring-nginx_certbot", "proxy")], [Certificate("a", "2027-01-01", "", True)], [])
+    assert found[0].certificate == "2027-01-01 (placeholder)"
+
+
+def test_containers_of_others_are_left_out():
+    assert rows([], [container("shop", "web")], [], []) == []
+
+
+def test_the_table_is_aligned_and_leaves_empty_columns_out():
+    assert table([Row("a", "long-name", "healthy", "1"), Row("bcd", "x", "missing")]) == [
+        "COMPONENT  CONTAINER  HEALTH   VERSION",
+        "a          long-name  healthy  1",
+        "bcd        x          missing  -",
+    ]
+    assert table([]) == ["Nothing runs here yet."]
+
+
+def test_the_guide_tells_how_to_reach_it():
+    text = "\n".join(guide(
+        "https://your.test:8443",
+        [{"path": "/api", "application": "demo", "access": "public"}, {"path": "/x", "upstream": "http://x:1"}],
+        "/opt/root.pem", "127.0.0.1", ".state", "/api/hello"))
+    assert "https://your.test:8443/api  demo, everybody" in text
+    assert "https://your.test:8443/x    http://x:1, asks for a login" in text
+    assert "Credentials: .state" in text
+    assert "curl --cacert /opt/root.pem --resolve your.test:8443:127.0.0.1 https://your.test:8443/api/hello" in text
+    assert "/etc/hosts: 127.0.0.1 your.test" in text
+    assert guide("", [], "", "", "", "") == []
+
+
+def test_what_lies_on_the_host_is_read(tmp_path):
+    (tmp_path / "data_stores" / ".mooring").mkdir(parents=True)
+    (tmp_path / "data_stores" / "compose.yml").write_text("services: {}")
+    (tmp_path / "data_stores" / ".mooring" / "manifest.json").write_text('{"services": {"mysql": {}}}')
+    (tmp_path / "broken" / ".mooring").mkdir(parents=True)
+    (tmp_path / "broken" / "compose.yml").write_text("services: {}")
+    (tmp_path / "broken" / ".mooring" / "manifest.json").write_text("{")
+    assert read_projects(tmp_path, "m") == [
+        Project("broken", "m-broken", ()),
+        Project("data_stores", "m-data_stores", ("mysql",)),
+    ]
+
+    (tmp_path / "app_blue_green").mkdir()
+    (tmp_path / "app_blue_green" / "demo.json").write_text('{"active": {"colour": "blue", "release": "1.0"}}')
+    assert read_releases(tmp_path) == [Release("demo", "blue", "1.0")]
+    (tmp_path / "nginx_certbot" / "releases").mkdir(parents=True)
+    # The proxy's word counts; the record then speaks of another colour.
+    (tmp_path / "nginx_certbot" / "releases" / "demo").write_text("green\n")
+    assert read_releases(tmp_path) == [Release("demo", "green", "")]

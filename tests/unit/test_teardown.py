@@ -1,0 +1,123 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a teardown takes for ours."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.mooring.stack.plugins.action.platform_teardown import remove_secrets, report
+from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
+    Container,
+    Found,
+    Image,
+    Network,
+    Volume,
+    decide,
+)
+
+COMPONENTS = ["data_stores", "nginx_certbot", "app_blue_green"]
+
+
+def plan(found, delete_data=True, remove_images=True):
+    return decide(found, "/opt/mooring", "mooring", COMPONENTS, delete_data, remove_images)
+
+
+@pytest.mark.parametrize("container, ours", [
+    (Container("1", "mooring-data_stores-mysql-1", "mooring-data_stores", "/opt/mooring/data_stores"), True),
+    # A colour whose directory is gone already: its labels still say whose it is.
+    (Container("1", "mooring-demo-blue-app-1", "mooring-demo-blue", "/opt/mooring/demo-blue"), True),
+    (Container("1", "shop-web-1", "shop", "/srv/shop"), False),
+    # Somebody's project that happens to begin like ours, but lies elsewhere.
+    (Container("1", "mooring-shop-web-1", "mooring-shop", "/srv/shop"), False),
+    (Container("1", "mooring-data_stores-mysql-1", "mooring-data_stores", "/srv/data_stores"), False),
+    # Another platform on the same engine, whose root begins like ours.
+    (Container("1", "two-data_stores-mysql-1", "two-data_stores", "/opt/mooring-two/data_stores"), False),
+])
+def test_containers(container, ours):
+    assert bool(plan(Found(containers=(container,))).containers) is ours
+
+
+@pytest.mark.parametrize("volume, ours", [
+    (Volume("mooring-mysql", "mooring-data_stores"), True),
+    (Volume("shop_db", "shop"), False),
+    (Volume("mooring-shop_db", "mooring-shop"), False),
+    (Volume("loose", ""), False),
+])
+def test_volumes(volume, ours):
+    assert bool(plan(Found(volumes=(volume,))).volumes) is ours
+
+
+def test_volumes_stay_if_data_is_kept():
+    found = Found(volumes=(Volume("mooring-mysql", "mooring-data_stores"),))
+    kept = plan(found, delete_data=False)
+    assert kept.volumes == ()
+    assert kept.kept_volumes == ("mooring-mysql",)
+    assert not kept
+    assert plan(found).volumes == ("mooring-mysql",), "a later teardown still knows them"
+
+
+@pytest.mark.parametrize("network, ours", [
+    (Network("mooring", "", "mooring"), True),
+    (Network("mooring-data_stores_default", "mooring-data_stores", ""), True),
+    (Network("mooring", "", ""), False),  # the same name, made by somebody else
+    (Network("two", "", "two"), False),
+])
+def test_networks(network, ours):
+    assert bool(plan(Found(networks=(network,))).networks) is ours
+
+
+@pytest.mark.parametrize("image, removed", [
+    (Image("sha256:1", ("mooring.local/redis:8",)), ("mooring.local/redis:8",)),
+    (Image("sha256:1", ()), ("sha256:1",)),
+    (Image("sha256:1", ("mooring.local/redis:8", "registry.shop.test/redis:8")), ("mooring.local/redis:8",)),
+    (Image("sha256:1", ("registry.shop.test/redis:8",)), ()),
+])
+def test_images(image, removed):
+    assert plan(Found(images=(image,))).images == removed
+    assert plan(Found(images=(image,)), remove_images=False).images == ()
+
+
+def test_directories_that_are_not_ours_stay():
+    found = Found(directories=("app_blue_green", "demo-blue", "backup-of-ann"), projects=("demo-blue",))
+    decided = plan(found)
+    assert decided.directories == ("app_blue_green", "demo-blue")
+    assert decided.foreign == ("backup-of-ann",)
+
+
+def test_nothing_is_nothing():
+    assert not plan(Found())
+
+
+def test_only_a_state_directory_is_removed_on_the_controller(tmp_path):
+    secrets = tmp_path / ".state"
+    secrets.mkdir()
+    (secrets / "password").write_text("x")
+    assert remove_secrets(secrets) is True
+    assert remove_secrets(secrets) is False
+    with pytest.raises(AnsibleError, match=r"only a directory named \.state"):
+        remove_secrets(tmp_path)
+
+
+def test_the_report_names_what_stays():
+    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "foreign", "left")
+    empty = dict.fromkeys(kinds, [])
+    assert report(empty) == ["There was nothing to remove."]
+    some = {"containers": ["a"], "directories": ["b", "c"], "kept_volumes": ["v"], "foreign": ["f"],
+            "left": ["image i: used"]}
+    assert report({**empty, **some}) == [
+        "Removed 1 container, 2 directories.",
+        "Kept with their data: v.",
+        "Not ours, left where they are: f.",
+        "Could not remove image i: used",
+    ]
+
+
+def test_a_plan_is_true_if_it_removes_something():
+    assert all(
+        dataclasses.replace(plan(Found()), **{kind: ("x",)})
+        for kind in ("containers", "networks", "volumes", "images", "directories")
+    )
