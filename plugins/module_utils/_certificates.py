@@ -33,7 +33,8 @@ IDENTICAL_PER_WEEK = 4
 HOUR = dt.timedelta(hours=1)
 WEEK = dt.timedelta(days=7)
 
-STARTED, FAILED, ISSUED = "started", "failed", "issued"
+# The last one is no failure: it ended before the CA was asked for any name.
+STARTED, FAILED, ISSUED, NOT_ASKED = "started", "failed", "issued", "not asked"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -50,15 +51,16 @@ class TooSoon(MooringError):
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """A certificate as declared."""
+    """A certificate as declared; ``root`` is the fingerprint of the declared root, "" without one."""
 
     name: str
     domains: tuple[str, ...]
     key_type: str
     directory: str
+    root: str = ""
 
     @classmethod
-    def parse(cls, params: dict[str, t.Any], directory: str) -> Desired:
+    def parse(cls, params: dict[str, t.Any], directory: str, root: str = "") -> Desired:
         """Check one entry of the module's ``certificates``."""
         name = params["name"]
         if not _NAME.fullmatch(name) or name.endswith(".d"):
@@ -78,7 +80,7 @@ class Desired:
                 raise BadRequest(f"The certificate '{name}' asks for '{domain}', which is no domain name.")
         if len(set(domains)) != len(domains):
             raise BadRequest(f"The certificate '{name}' names a domain twice: {', '.join(domains)}.")
-        return cls(name=name, domains=domains, key_type=params["key_type"], directory=directory)
+        return cls(name=name, domains=domains, key_type=params["key_type"], directory=directory, root=root)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +211,8 @@ def rejected(desired: Desired, pair: Pair | None, now: dt.datetime) -> str:
         return f"The new certificate's key is {pair.key_type.upper()}, not {desired.key_type.upper()}."
     if not pair.complete:
         return "The new certificate's chain is broken."
+    if pair.trusted is False:
+        return f"The new certificate's issuer '{pair.issuer}' does not lead to the declared root."
     if pair.not_after <= now:
         return f"The new certificate expired at {stamp(pair.not_after)}; compare the clocks of this host and the CA."
     return ""
@@ -225,6 +229,7 @@ class Attempt:
     directory: str
     domains: frozenset[str]
     outcome: str
+    root: str = ""
 
 
 def parse_ledger(data: t.Any) -> list[Attempt]:
@@ -236,6 +241,7 @@ def parse_ledger(data: t.Any) -> list[Attempt]:
                 directory=str(entry["directory"]),
                 domains=frozenset(entry["domains"]),
                 outcome=str(entry["outcome"]),
+                root=str(entry.get("root", "")),
             )
             for entry in data["attempts"]
         ]
@@ -254,6 +260,7 @@ def render_ledger(attempts: t.Iterable[Attempt], now: dt.datetime) -> dict[str, 
                 "directory": attempt.directory,
                 "domains": sorted(attempt.domains),
                 "outcome": attempt.outcome,
+                "root": attempt.root,
             }
             for attempt in attempts
             if now - attempt.time <= WEEK
@@ -267,15 +274,20 @@ def next_allowed(desired: Desired, attempts: t.Iterable[Attempt], now: dt.dateti
     waits: list[tuple[dt.datetime, str]] = []
     for domain in desired.domains:
         # A killed run counts as failed: nobody knows what the CA saw of it.
-        failed = [a.time for a in ours if domain in a.domains and a.outcome != ISSUED and now - a.time < HOUR]
+        failed = [
+            a.time for a in ours
+            if domain in a.domains and a.outcome in (STARTED, FAILED) and now - a.time < HOUR
+        ]
         if len(failed) >= FAILURES_PER_HOUR:
             waits.append((
                 sorted(failed)[-FAILURES_PER_HOUR] + HOUR,
                 f"{len(failed)} attempts for {domain} failed within the last hour",
             ))
+    # A test CA with a new root is a new CA, whatever its address: it counts from nothing.
     identical = [
         a.time for a in ours
-        if a.outcome == ISSUED and a.domains == frozenset(desired.domains) and now - a.time < WEEK
+        if a.outcome == ISSUED and a.domains == frozenset(desired.domains) and a.root == desired.root
+        and now - a.time < WEEK
     ]
     if len(identical) >= IDENTICAL_PER_WEEK:
         waits.append((
@@ -337,6 +349,18 @@ def account_unknown(output: str) -> bool:
     )
 
 
+def not_asked(output: str) -> bool:
+    """Whether certbot failed before it placed an order, so that no limit of the CA is touched."""
+    return bool(_UNREACHABLE.search(output) or _UNTRUSTED.search(output)) and not re.search(
+        r"^(Requesting a certificate|Renewing an existing certificate|Simulating )", output, re.MULTILINE
+    )
+
+
+_UNREACHABLE = re.compile(
+    r"NewConnectionError|ConnectionError|Max retries exceeded|Connection refused|Name or service not known|"
+    r"Temporary failure in name resolution|timed out"
+)
+_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError")
 _PROBLEM = re.compile(
     r"^ +Domain: *(?P<domain>\S+)\n +Type: *(?P<type>\S+)\n +Detail: *(?P<detail>.+?)(?=\n *\n|\n +Domain:|\nHint|\Z)",
     re.MULTILINE | re.DOTALL,
@@ -366,13 +390,9 @@ def explain(output: str) -> str:
         return "The CA could not validate " + " ".join(problems)
     if "rateLimited" in output or "too many certificates" in output.lower():
         kind = _ADVICE["ratelimited"]
-    elif "CERTIFICATE_VERIFY_FAILED" in output or "SSLError" in output or "SSLCertVerificationError" in output:
+    elif _UNTRUSTED.search(output):
         kind = "The TLS certificate of the ACME directory is not trusted: set the CA bundle for it."
-    elif re.search(
-        r"NewConnectionError|ConnectionError|Max retries exceeded|Connection refused|Name or service not known|"
-        r"Temporary failure in name resolution|timed out",
-        output,
-    ):
+    elif _UNREACHABLE.search(output):
         kind = "The ACME directory cannot be reached."
     else:
         kind = ""

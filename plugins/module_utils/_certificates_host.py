@@ -23,6 +23,7 @@ import socket
 import ssl
 import stat
 import time
+import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
@@ -57,6 +58,25 @@ def container_address(docker: Docker, container: str, network: str) -> str:
     return (found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")
 
 
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """Mode and owner of a file, as found and as declared."""
+
+    path: str
+    mode: int
+    uid: int
+    declared_mode: int
+    declared_uid: int
+
+    def before(self) -> str:
+        """As found."""
+        return f"{self.path}: mode {self.mode:04o}, owner {self.uid}"
+
+    def after(self) -> str:
+        """As declared."""
+        return f"{self.path}: mode {self.declared_mode:04o}, owner {self.declared_uid}"
+
+
 class Store:
     """The directory that nginx reads certificates from."""
 
@@ -68,16 +88,16 @@ class Store:
     def read(self, name: str) -> certs.Found:
         """What nginx would load for a certificate."""
         path = os.path.join(self.directory, name)
-        # A root that is not there yet cannot be a reason to replace anything.
-        found = _found(path, self.roots if self.roots and os.path.exists(self.roots) else "")
+        found = _found(path, self.roots)
         if found.pair is None:
             return found
         noted = json.loads(files.read_text(os.path.join(path, "origin.json")) or "{}")
         return certs.Found(dataclasses.replace(found.pair, directory=noted.get("acme_directory", "")))
 
-    def wrong_modes(self, name: str) -> list[str]:
+    def wrong_modes(self, name: str) -> list[Mode]:
         """Files whose owner or mode is not what :meth:`put` gave them."""
-        return [path for path, mode, uid in self._layout(name) if _mode_and_owner(path) != (mode, uid)]
+        modes = [Mode(path, *_mode_and_owner(path), mode, uid) for path, mode, uid in self._layout(name)]
+        return [mode for mode in modes if mode.before() != mode.after()]
 
     def correct_modes(self, name: str) -> None:
         """Give every file its owner and mode back."""
@@ -220,14 +240,17 @@ class Ledger:
             raise MooringError(f"The attempt ledger {self.path} is not JSON: {error}.") from error
 
     @contextlib.contextmanager
-    def attempt(self, desired: certs.Desired, directory: str):
+    def attempt(self, desired: certs.Desired, directory: str) -> t.Iterator[None]:
         """Write an attempt down before it is made, and how it ended."""
         begun = utcnow()
-        self._add(certs.Attempt(begun, directory, frozenset(desired.domains), certs.STARTED))
+        self._add(certs.Attempt(begun, directory, frozenset(desired.domains), certs.STARTED, desired.root))
         outcome = certs.FAILED
         try:
             yield
             outcome = certs.ISSUED
+        except _NotAsked:
+            outcome = certs.NOT_ASKED
+            raise
         finally:
             attempts = self.read()
             last = len(attempts) - 1
@@ -258,7 +281,7 @@ class Certbot:
 
     def lineage(self, name: str, roots: str) -> certs.Found:
         """What certbot holds under a name."""
-        found = _found(os.path.join(self.directory, "live", name), roots if roots and os.path.exists(roots) else "")
+        found = _found(os.path.join(self.directory, "live", name), roots)
         if found.pair is None:
             return found
         renewal = files.read_text(os.path.join(self.directory, "renewal", f"{name}.conf")) or ""
@@ -279,9 +302,12 @@ class Certbot:
             with ledger.attempt(desired, STAGING):
                 self._run(certs.certbot_arguments(desired, decision, self.email, dry_run=True), desired, "A rehearsal")
         arguments = certs.certbot_arguments(desired, decision, self.email)
+        held = self.lineage(desired.name, "").pair
         try:
             with ledger.attempt(desired, desired.directory):
                 self._run(arguments, desired, "The order")
+                if held is not None and held == self.lineage(desired.name, "").pair:
+                    raise Kept(f"{decision.reason} certbot and the CA do not find it due yet.")
         except _AccountUnknown:
             # The CA lost its memory (a test CA does at each start): register anew, once.
             self._forget_account(desired.directory)
@@ -317,7 +343,8 @@ class Certbot:
                 reason = f"The container of {self.image} could not be started: {error.stderr.strip()}"
             else:
                 reason = certs.explain(said)
-            raise MooringError(
+            kind = _NotAsked if error.rc == 125 or certs.not_asked(said) else MooringError
+            raise kind(
                 f"{what} for the certificate '{desired.name}' failed. {reason} "
                 f"The full log is {self.directory}/logs/letsencrypt.log."
             ) from error
@@ -329,7 +356,15 @@ class Certbot:
             os.rename(path, f"{path}.forgotten-{utcnow():%Y%m%dT%H%M%SZ}")
 
 
-class _AccountUnknown(MooringError):
+class _NotAsked(MooringError):
+    """certbot failed before it placed an order."""
+
+
+class Kept(_NotAsked):
+    """certbot kept the certificate that it holds."""
+
+
+class _AccountUnknown(_NotAsked):
     """The CA does not know the account that certbot keeps for it."""
 
 

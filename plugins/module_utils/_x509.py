@@ -120,6 +120,12 @@ def pem_fingerprint(pem: bytes) -> str:
     return _parse_chain(pem, "The text")[0].fingerprint(hashes.SHA256()).hex()
 
 
+def file_fingerprint(path: str) -> str:
+    """SHA-256 of the first certificate of a PEM file; raises :class:`CertificateUnusable`."""
+    require_cryptography()
+    return _load_chain(path)[0].fingerprint(hashes.SHA256()).hex()
+
+
 def _load_chain(path: str) -> list[x509.Certificate]:
     return _parse_chain(_read(path), f"The file {path}")
 
@@ -128,7 +134,7 @@ def _parse_chain(data: bytes, what: str) -> list[x509.Certificate]:
     try:
         chain = [x509.load_pem_x509_certificate(pem) for pem in _PEM.findall(data)]
     except ValueError as error:
-        raise CertificateUnusable(f"{what} holds a damaged certificate: {error}.") from error
+        raise CertificateUnusable(f"{what} holds a damaged certificate.") from error
     if not chain:
         raise CertificateUnusable(f"{what} holds no certificate.")
     return chain
@@ -138,7 +144,7 @@ def _load_key(path: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(path), None)
     except (ValueError, TypeError) as error:
-        raise CertificateUnusable(f"The file {path} holds no usable private key: {error}.") from error
+        raise CertificateUnusable(f"The file {path} holds no usable private key.") from error
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise CertificateUnusable(f"The key in {path} is neither RSA nor ECDSA.")
     return key

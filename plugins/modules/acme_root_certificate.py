@@ -127,13 +127,13 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     with domain_errors(module):
-        held = (files.read_text(params["path"]) or "").encode()
+        held = (files.read_text(params["path"]) or "").encode("utf-8", "surrogateescape")
         address = container_address(Docker(module.run_command), params["container"], params["network"])
         if not address and not module.check_mode:
             raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
         # In check mode a CA that does not run is one that will start with a new root.
         current = fetch(params["url"], address, params["ca_file"]) if address else b""
-        before = x509.pem_fingerprint(held) if held else ""
+        before = x509.pem_fingerprint(held) if b"BEGIN CERTIFICATE" in held else ""
         after = x509.pem_fingerprint(current) if current else ""
         result: dict[str, t.Any] = {"changed": not current or current != held, "fingerprint": after}
         if result["changed"]:

@@ -190,7 +190,9 @@ from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import (
     PLACEHOLDER_LIFETIME,
     Certbot,
+    Kept,
     Ledger,
+    Mode,
     Proxy,
     Store,
     utcnow,
@@ -236,10 +238,11 @@ class Work:
 
     desired: certs.Desired
     before: certs.Found
-    after: certs.Found
-    decision: certs.Decision
     lineage: certs.Found
-    wrong_modes: list[str]
+    decision: certs.Decision
+    after: certs.Found
+    wrong_modes: list[Mode]
+    stale: bool = False
     error: str = ""
 
     @property
@@ -247,11 +250,18 @@ class Work:
         """Whether files change."""
         return self.decision.action != certs.NOTHING or bool(self.wrong_modes)
 
+    @property
+    def reloads(self) -> bool:
+        """Whether nginx has to read the certificate again."""
+        return self.stale or self.decision.action != certs.NOTHING
+
     def result(self) -> dict[str, t.Any]:
         """The entry of the module's result."""
         reason = self.decision.reason
+        if self.stale:
+            reason += " nginx served an older one."
         if self.wrong_modes:
-            reason += f" Owner or mode changed: {', '.join(self.wrong_modes)}."
+            reason += f" Put right: {'; '.join(mode.after() for mode in self.wrong_modes)}."
         pair = self.after.pair
         return {
             "name": self.desired.name,
@@ -267,17 +277,18 @@ class Work:
 class Run:
     """What the module's parameters point at, and the run's steps."""
 
-    def __init__(self, module: AnsibleModule) -> None:
-        params = module.params
-        self.docker = Docker(module.run_command)
+    def __init__(self, params: dict[str, t.Any], docker: Docker) -> None:
         self.params = params
-        self.roots = params["trusted_root"] or ""
+        self.serving = params["state"] == "present"
+        # A root that is not there yet, as before the test CA's first start, is no reason to replace anything.
+        root = params["trusted_root"] or ""
+        self.roots = root if root and os.path.exists(root) else ""
         self.store = Store(params["certificates_dir"], params["owner"], self.roots)
         self.ledger = Ledger(params["ledger"] or "")
-        self.proxy = Proxy(
-            self.docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"])
+        self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"])
+        self.address = self.proxy.address() if self.serving else ""
         self.certbot = Certbot(
-            self.docker,
+            docker,
             image=params["image"] or "",
             network=params["network"] or "",
             directory=params["letsencrypt_dir"] or "",
@@ -288,69 +299,91 @@ class Run:
 
     def read(self) -> list[Work]:
         """Declared, found, decided, for every certificate."""
-        now = utcnow()
-        decide = certs.decide if self.params["state"] == "present" else certs.decide_placeholder
-        works = []
-        for item in self.params["certificates"]:
-            desired = certs.Desired.parse(item, self.params["acme_directory"] or "")
-            served, lineage = self.store.read(desired.name), certs.Found()
-            if self.params["letsencrypt_dir"]:
-                lineage = self.certbot.lineage(desired.name, self.roots)
-            works.append(Work(
-                desired, served, served, decide(desired, served, lineage, now), lineage,
-                self.store.wrong_modes(desired.name)))
+        root = x509.file_fingerprint(self.roots) if self.roots else ""
+        works = [
+            self._read_one(certs.Desired.parse(item, self.params["acme_directory"] or "", root))
+            for item in self.params["certificates"]
+        ]
         names = [work.desired.name for work in works]
         if len(set(names)) != len(names):
             raise certs.BadRequest(f"Two certificates have the same name: {', '.join(sorted(names))}.")
         return works
 
-    def stale(self, works: list[Work], address: str) -> list[Work]:
-        """Those whose files are right, but of which nginx still serves another version."""
-        return [
-            work for work in works
-            if work.decision.action == certs.NOTHING and work.before.pair is not None
-            and self.proxy.served(address, work.desired.domains[0]) != work.before.pair.fingerprint
-        ]
+    def _read_one(self, desired: certs.Desired) -> Work:
+        decide = certs.decide if self.serving else certs.decide_placeholder
+        served = self.store.read(desired.name)
+        lineage = self.certbot.lineage(desired.name, self.roots) if self.params["letsencrypt_dir"] else certs.Found()
+        decision = decide(desired, served, lineage, utcnow())
+        # The files can be right and nginx still serve others, after a run that was killed before the reload.
+        stale = bool(
+            self.address and decision.action == certs.NOTHING and served.pair
+            and self.proxy.served(self.address, desired.domains[0]) != served.pair.fingerprint)
+        return Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name), stale)
 
-    def apply(self, works: list[Work], address: str) -> None:
+    def apply(self, works: list[Work]) -> None:
         """Do what was decided. One certificate's failure is kept for the end: it must not stop the others."""
-        for work in works:
-            try:
-                self._apply_one(work, address)
-            except MooringError as error:
-                work.error = str(error)
-            work.after = self.store.read(work.desired.name)
+        if any(work.changes for work in works):
+            os.makedirs(self.store.directory, mode=0o755, exist_ok=True)
+            with files.lock(os.path.join(self.store.directory, ".lock"), "A certificate"):
+                for work in works:
+                    try:
+                        self._apply_one(work)
+                    except MooringError as error:
+                        work.error = str(error)
+                    work.after = self.store.read(work.desired.name)
+        if not self.serving:
+            return
+        if not self.address:
+            raise MooringError(
+                f"The proxy's container {self.proxy.container} does not run; start it, then run this again.")
+        new = [work for work in works if work.after.pair and (work.stale or work.after != work.before)]
+        if new:
+            self.proxy.reload()
+        for work in new:
+            self.proxy.confirm(self.address, work.desired, work.after.pair.fingerprint if work.after.pair else "")
 
-    def _apply_one(self, work: Work, address: str) -> None:
+    def _apply_one(self, work: Work) -> None:
         desired, action = work.desired, work.decision.action
         if action == certs.PLACEHOLDER:
             chain, key = x509.self_signed(list(desired.domains), desired.key_type, utcnow(), PLACEHOLDER_LIFETIME)
             self.store.put(desired.name, chain, key, "")
-        elif action in certs.ORDERS:
-            if not address:
-                raise MooringError(
-                    f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
-                    f"for the certificate '{desired.name}'.")
-            self.proxy.check_challenge(address, self.certbot.webroot, desired.domains)
-            certs.check_ledger(desired, self.ledger.read(), utcnow())
-            self.certbot.order(desired, work.decision, self.ledger)
-            lineage = self.certbot.lineage(desired.name, self.roots)
-            problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
-            if problem:
-                raise MooringError(f"The certificate '{desired.name}' is not put in place. {problem}")
-            self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
         elif action == certs.DEPLOY:
             origin = work.lineage.pair.directory if work.lineage.pair else ""
             self.store.put(desired.name, *self.certbot.files(desired.name), origin)
+        elif action in certs.ORDERS:
+            self._order(work)
         if work.wrong_modes:
             self.store.correct_modes(desired.name)
+
+    def _order(self, work: Work) -> None:
+        desired = work.desired
+        if not self.address:
+            raise MooringError(
+                f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
+                f"for the certificate '{desired.name}'.")
+        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains)
+        certs.check_ledger(desired, self.ledger.read(), utcnow())
+        try:
+            self.certbot.order(desired, work.decision, self.ledger)
+        except Kept as kept:
+            if work.decision.action != certs.RENEW:
+                raise
+            work.decision = certs.Decision(certs.NOTHING, str(kept))
+            return
+        lineage = self.certbot.lineage(desired.name, self.roots)
+        problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
+        if problem:
+            raise MooringError(f"The certificate '{desired.name}' is not put in place. {problem}")
+        self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
 
 
 def diff(works: list[Work], check_mode: bool) -> dict[str, str]:
     """Before and after of what changes."""
     sides: dict[str, str] = {"before": "", "after": ""}
     for work in works:
-        if not work.changes:
+        sides["before"] += "".join(f"{mode.before()}\n" for mode in work.wrong_modes)
+        sides["after"] += "".join(f"{mode.after()}\n" for mode in work.wrong_modes)
+        if work.decision.action == certs.NOTHING:
             continue
         sides["before"] += _described(work.desired.name, work.before)
         if check_mode:
@@ -367,7 +400,8 @@ def _described(name: str, found: certs.Found) -> str:
         return f"{name}: {found.problem or 'absent'}\n"
     return (
         f"{name}: {'placeholder' if pair.placeholder else 'certificate'}\n  names: {', '.join(sorted(pair.names))}\n"
-        f"  issuer: {pair.issuer}\n  ends: {certs.stamp(pair.not_after)}\n  fingerprint: {pair.fingerprint}\n"
+        f"  key: {pair.key_type}\n  issuer: {pair.issuer}\n  ends: {certs.stamp(pair.not_after)}\n"
+        f"  fingerprint: {pair.fingerprint}\n"
     )
 
 
@@ -376,31 +410,14 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=[("state", "present", FOR_ORDERS)])
     with domain_errors(module):
-        run = Run(module)
+        run = Run(module.params, Docker(module.run_command))
         works = run.read()
-        serving = module.params["state"] == "present"
-        address = run.proxy.address() if serving else ""
-        stale = run.stale(works, address) if address else []
         if not module.check_mode:
-            if any(work.changes for work in works):
-                os.makedirs(run.store.directory, mode=0o755, exist_ok=True)
-                with files.lock(os.path.join(run.store.directory, ".lock"), "A certificate"):
-                    run.apply(works, address)
-            if serving and not address:
-                raise MooringError(
-                    f"The proxy's container {run.proxy.container} does not run; start it, then run this again.")
-            new = [work for work in works if work.after != work.before]
-            if serving and (new or stale):
-                run.proxy.reload()
-                for work in [*new, *stale]:
-                    if work.after.pair is not None:
-                        run.proxy.confirm(address, work.desired, work.after.pair.fingerprint)
-        for work in stale:
-            work.decision = certs.Decision(certs.NOTHING, "It is as declared, but nginx still served another one.")
+            run.apply(works)
         result = {
-            "changed": bool(stale) or any(work.changes for work in works),
+            "changed": any(work.changes or work.stale for work in works),
             "certificates": [work.result() for work in works],
-            "reloaded": serving and (bool(stale) or any(work.decision.action != certs.NOTHING for work in works)),
+            "reloaded": run.serving and any(work.reloads for work in works),
         }
         if module._diff:
             result["diff"] = diff(works, module.check_mode)

@@ -1,0 +1,348 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is decided about a certificate, the attempt ledger, certbot's words, and x509 on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+import pytest
+from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Store
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.timezone.utc)
+CA = "https://ca.example.com/directory"
+DESIRED = certs.Desired("platform", ("a.example.com", "b.example.com"), certs.ECDSA, CA)
+GOOD = certs.Pair(
+    names=frozenset(DESIRED.domains),
+    key_type=certs.ECDSA,
+    not_before=NOW - dt.timedelta(days=10),
+    not_after=NOW + dt.timedelta(days=80),
+    issuer="Example CA",
+    fingerprint="f" * 64,
+    directory=CA,
+)
+NONE = certs.Found()
+
+
+def found(**changes):
+    return certs.Found(dataclasses.replace(GOOD, **changes))
+
+
+def lived(lifetime: dt.timedelta, left: dt.timedelta) -> dict:
+    return {"not_before": NOW + left - lifetime, "not_after": NOW + left}
+
+
+DAYS, HOURS, SECOND = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(seconds=1)
+
+DECISIONS = [
+    # what nginx has, what certbot has, what follows, words of the reason
+    (found(), NONE, certs.NOTHING, "as declared"),
+    (NONE, NONE, certs.ISSUE, "no certificate yet"),
+    (found(placeholder=True), NONE, certs.ISSUE, "only a placeholder"),
+    (certs.Found(problem="The key does not belong."), NONE, certs.ISSUE, "does not belong"),
+    (found(names=frozenset({"a.example.com"})), NONE, certs.REPLACE, "It names a.example.com, declared are"),
+    (found(names=GOOD.names | {"c.example.com"}), NONE, certs.REPLACE, "c.example.com"),
+    (found(key_type=certs.RSA), NONE, certs.REPLACE, "RSA, declared is ECDSA"),
+    (found(directory="https://other.example.com/d"), NONE, certs.REPLACE, "other.example.com"),
+    (found(directory=""), NONE, certs.NOTHING, "as declared"),
+    (found(complete=False), NONE, certs.REPLACE, "chain is broken"),
+    (found(trusted=False), NONE, certs.REPLACE, "does not lead to the declared root"),
+    (found(trusted=True), NONE, certs.NOTHING, "as declared"),
+    # Due by a third of its own lifetime, whatever that is: 90 days, 45 days, six days, a minute.
+    (found(**lived(90 * DAYS, 30 * DAYS)), NONE, certs.RENEW, "33% of its lifetime"),
+    (found(**lived(90 * DAYS, 30 * DAYS + SECOND)), NONE, certs.NOTHING, "as declared"),
+    (found(**lived(45 * DAYS, 20 * DAYS)), NONE, certs.NOTHING, "as declared"),
+    (found(**lived(45 * DAYS, 15 * DAYS)), NONE, certs.RENEW, "33%"),
+    (found(**lived(160 * HOURS, 54 * HOURS)), NONE, certs.NOTHING, "as declared"),
+    (found(**lived(160 * HOURS, 53 * HOURS)), NONE, certs.RENEW, "33%"),
+    (found(**lived(60 * SECOND, 10 * SECOND)), NONE, certs.RENEW, "17%"),
+    (found(**lived(90 * DAYS, -1 * SECOND)), NONE, certs.RENEW, "expired at 2026-11-22T11:59:59Z"),
+    # A run killed after certbot's success spends no second order.
+    (NONE, found(), certs.DEPLOY, "certbot already holds"),
+    (found(placeholder=True), found(), certs.DEPLOY, "certbot already holds"),
+    (found(**lived(90 * DAYS, 5 * DAYS)), found(), certs.DEPLOY, "6% of its lifetime left. certbot already"),
+    (found(**lived(90 * DAYS, 5 * DAYS)), found(**lived(90 * DAYS, 5 * DAYS)), certs.RENEW, "6%"),
+    (found(key_type=certs.RSA), found(key_type=certs.RSA), certs.REPLACE, "RSA"),
+    (NONE, found(directory="https://other.example.com/d"), certs.ISSUE, "no certificate yet"),
+    (NONE, certs.Found(problem="damaged"), certs.ISSUE, "no certificate yet"),
+]
+
+
+@pytest.mark.parametrize(("served", "lineage", "action", "words"), DECISIONS)
+def test_decide(served, lineage, action, words):
+    decision = certs.decide(DESIRED, served, lineage, NOW)
+    assert decision.action == action
+    assert words in decision.reason
+
+
+@pytest.mark.parametrize(("served", "lineage", "action"), [
+    (NONE, NONE, certs.PLACEHOLDER),
+    (certs.Found(problem="damaged"), NONE, certs.PLACEHOLDER),
+    (NONE, found(), certs.DEPLOY),
+    # An expired certificate lets nginx start; replacing it by a placeholder would help nobody. # defect 38
+    (found(**lived(90 * DAYS, -9 * DAYS)), NONE, certs.NOTHING),
+    (found(names=frozenset({"old.example.com"})), NONE, certs.NOTHING),
+    (found(placeholder=True), NONE, certs.NOTHING),
+    (found(placeholder=True, names=frozenset({"old.example.com"})), NONE, certs.PLACEHOLDER),
+    (found(placeholder=True, **lived(90 * DAYS, 10 * DAYS)), NONE, certs.PLACEHOLDER),
+    (NONE, found(names=frozenset({"other.example.com"})), certs.PLACEHOLDER),
+])
+def test_decide_placeholder(served, lineage, action):
+    assert certs.decide_placeholder(DESIRED, served, lineage, NOW).action == action
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({}, ""),
+    ({"names": frozenset({"*.example.com"})}, ""),
+    ({"names": frozenset({"a.example.com"})}, "names a.example.com"),
+    ({"key_type": certs.RSA}, "RSA"),
+    ({"complete": False}, "chain"),
+    ({"trusted": False}, "declared root"),
+    ({"not_after": NOW}, "compare the clocks"),
+])
+def test_new_files_are_judged_before_they_serve(changes, words):
+    problem = certs.rejected(DESIRED, dataclasses.replace(GOOD, **changes), NOW)
+    assert words in problem and bool(problem) == bool(words)
+
+
+def test_success_without_a_certificate_is_no_success():
+    assert "left no certificate" in certs.rejected(DESIRED, None, NOW)
+
+
+@pytest.mark.parametrize(("name", "domains", "words"), [
+    ("platform", ["a.example.com"], ""),
+    ("../etc", ["a.example.com"], "directory name"),
+    ("a.d", ["a.example.com"], "directory name"),
+    ("", ["a.example.com"], "directory name"),
+    ("platform", [], "no domains"),
+    ("platform", ["*.example.com"], "DNS-01"),
+    ("platform", ["a..example.com"], "no domain name"),
+    ("platform", ["-a.example.com"], "no domain name"),
+    ("platform", ["a.example.com/x"], "no domain name"),
+    ("platform", ["a" * 64 + ".example.com"], "no domain name"),
+    ("platform", ["a.example.com", "A.example.com."], "twice"),
+])
+def test_declarations_are_checked(name, domains, words):
+    params = {"name": name, "domains": domains, "key_type": certs.ECDSA}
+    if words:
+        with pytest.raises(certs.BadRequest, match=words):
+            certs.Desired.parse(params, CA)
+    else:
+        assert certs.Desired.parse(params, CA).domains == ("a.example.com",)
+
+
+# The ledger
+
+
+def attempts(outcome: str, ages: list[dt.timedelta], **changes) -> list[certs.Attempt]:
+    plain = certs.Attempt(NOW, CA, frozenset(DESIRED.domains), outcome)
+    return [dataclasses.replace(plain, **{"time": NOW - age, **changes}) for age in ages]
+
+
+MINUTES = [dt.timedelta(minutes=n) for n in (50, 40, 30, 20, 10)]
+DAYS_AGO = [dt.timedelta(days=n) for n in (6, 5, 4, 3, 2)]
+
+
+@pytest.mark.parametrize(("ledger", "allowed"), [
+    ([], None),
+    (attempts(certs.FAILED, MINUTES[:3]), None),
+    (attempts(certs.FAILED, MINUTES[:4]), NOW + dt.timedelta(minutes=10)),
+    (attempts(certs.FAILED, MINUTES), NOW + dt.timedelta(minutes=20)),
+    # A killed run is a failed one, for all anybody knows.
+    (attempts(certs.STARTED, MINUTES[:4]), NOW + dt.timedelta(minutes=10)),
+    (attempts(certs.NOT_ASKED, MINUTES), None),
+    (attempts(certs.FAILED, MINUTES[:4], directory="https://other.example.com/d"), None),
+    # The CA counts per name, whatever certificate it was for.
+    (attempts(certs.FAILED, MINUTES[:4], domains=frozenset({"b.example.com"})), NOW + dt.timedelta(minutes=10)),
+    (attempts(certs.FAILED, MINUTES[:4], domains=frozenset({"c.example.com"})), None),
+    (attempts(certs.FAILED, [HOURS, *MINUTES[:3]]), None),
+    # Five identical certificates in a week are the CA's limit, four are ours. # defect 39
+    (attempts(certs.ISSUED, DAYS_AGO[:3]), None),
+    (attempts(certs.ISSUED, DAYS_AGO[:4]), NOW + DAYS),
+    (attempts(certs.ISSUED, DAYS_AGO), NOW + 2 * DAYS),
+    (attempts(certs.ISSUED, DAYS_AGO[:4], domains=frozenset({"a.example.com"})), None),
+    (attempts(certs.ISSUED, DAYS_AGO[:4], root="another root"), None),
+    (attempts(certs.ISSUED, DAYS_AGO[:4]) + attempts(certs.FAILED, MINUTES[:4]), NOW + DAYS),
+])
+def test_ledger(ledger, allowed):
+    wait = certs.next_allowed(DESIRED, ledger, NOW)
+    assert (wait and wait[0]) == allowed
+    if allowed:
+        with pytest.raises(certs.TooSoon, match=certs.stamp(allowed)):
+            certs.check_ledger(DESIRED, ledger, NOW)
+
+
+def test_ledger_survives_its_file():
+    ledger = attempts(certs.ISSUED, DAYS_AGO, root="r") + attempts(certs.FAILED, [8 * DAYS])
+    assert certs.parse_ledger(certs.render_ledger(ledger, NOW)) == ledger[:-1]
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"attempts": 1}, {"attempts": [{}]}, {"attempts": [{"time": "x"}]}])
+def test_a_damaged_ledger_is_no_empty_ledger(data):
+    with pytest.raises(MooringError, match="damaged"):
+        certs.parse_ledger(data)
+
+
+def test_only_the_first_order_at_the_public_ca_is_rehearsed():
+    public = dataclasses.replace(DESIRED, directory=certs.LETSENCRYPT)
+    assert certs.needs_rehearsal(public, [])
+    assert certs.needs_rehearsal(public, attempts(certs.FAILED, MINUTES, directory=certs.LETSENCRYPT))
+    assert not certs.needs_rehearsal(public, attempts(certs.ISSUED, DAYS_AGO, directory=certs.LETSENCRYPT))
+    assert not certs.needs_rehearsal(DESIRED, [])
+
+
+# certbot
+
+
+def test_certbot_is_not_forced_to_issue_or_renew():  # defect 39
+    for action in (certs.ISSUE, certs.RENEW):
+        arguments = certs.certbot_arguments(DESIRED, certs.Decision(action, ""), "")
+        assert "--force-renewal" not in arguments and "--keep-until-expiring" in arguments
+
+
+def test_certbot_arguments():
+    arguments = certs.certbot_arguments(DESIRED, certs.Decision(certs.REPLACE, ""), "ops@example.com")
+    line = " ".join(arguments)
+    assert line.startswith("certonly --non-interactive --agree-tos --webroot ")
+    assert "--domain a.example.com --domain b.example.com" in line
+    assert "--email ops@example.com" in line and "--key-type ecdsa --elliptic-curve secp256r1" in line
+    rehearsal = certs.certbot_arguments(DESIRED, certs.Decision(certs.REPLACE, ""), "", dry_run=True)
+    assert rehearsal[-1] == "--dry-run" and "--force-renewal" not in rehearsal
+    assert "--register-unsafely-without-email" in rehearsal
+
+
+REFUSED = """\
+Saving debug log to /etc/letsencrypt/logs/letsencrypt.log
+Requesting a certificate for a.example.com and b.example.com
+
+Certbot failed to authenticate some domains (authenticator: webroot). The Certificate Authority reported these problems:
+  Domain: a.example.com
+  Type:   connection
+  Detail: 192.0.2.1: Fetching http://a.example.com/.well-known/acme-challenge/x: Connection refused
+
+  Domain: b.example.com
+  Type:   unauthorized
+  Detail: 192.0.2.9: Invalid response from http://b.example.com/.well-known/acme-challenge/y: 404
+
+Hint: The Certificate Authority failed to download the temporary challenge files created by Certbot.
+
+Some challenges have failed.
+Ask for help or search for solutions at https://community.example.org.
+"""
+
+
+@pytest.mark.parametrize(("output", "words", "not_words"), [
+    (REFUSED, ["a.example.com: 192.0.2.1", "Connection refused", "check DNS, firewall",
+               "b.example.com: 192.0.2.9", "Another machine answers"], ["Hint", "Saving", "community"]),
+    ("Saving debug log to x\nAn unexpected error occurred:\nrequests.exceptions.ConnectionError: "
+     "HTTPSConnectionPool(host='ca', port=443): Max retries exceeded", ["cannot be reached"], ["Saving"]),
+    ("requests.exceptions.SSLError: CERTIFICATE_VERIFY_FAILED", ["set the CA bundle"], ["cannot be reached"]),
+    ("An unexpected error occurred:\nError creating new order :: too many certificates (5) already issued for this "
+     "exact set", ["refuses for a while", "exact set"], []),
+    ("something new", ["certbot said: something new"], []),
+    ("", ["It said nothing"], []),
+])
+def test_certbot_is_translated(output, words, not_words):
+    said = certs.explain(output)
+    assert all(word in said for word in words), said
+    assert not any(word in said for word in not_words), said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(("output", "expected"), [
+    ("ConnectionError: Max retries exceeded with url: /dir", True),
+    ("requests.exceptions.SSLError: CERTIFICATE_VERIFY_FAILED", True),
+    ("Requesting a certificate for a.example.com\nConnectionError: reset", False),
+    (REFUSED, False),
+    ("", False),
+])
+def test_what_the_ca_never_saw_is_no_failed_attempt(output, expected):
+    assert certs.not_asked(output) is expected
+
+
+@pytest.mark.parametrize(("output", "unknown"), [
+    ("urn:ietf:params:acme:error:accountDoesNotExist :: Account \"https://ca/my-account/1\" not found", True),
+    ("urn:ietf:params:acme:error:malformed :: Account https://ca/my-account/1 not found.", True),
+    (REFUSED, False),
+])
+def test_a_forgotten_account_is_recognised(output, unknown):
+    assert certs.account_unknown(output) is unknown
+
+
+# x509 on disk
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path / "certificates"), owner=tmp_path.stat().st_uid)
+
+
+@pytest.mark.parametrize("key_type", [certs.ECDSA, certs.RSA])
+def test_a_placeholder_is_what_it_says(store, key_type):
+    chain, key = x509.self_signed(["a.example.com", "b.example.com"], key_type, NOW, 90 * DAYS)
+    fingerprint = store.put("platform", chain, key, CA)
+    pair = store.read("platform").pair
+    assert pair.placeholder and pair.key_type == key_type and pair.complete and pair.directory == CA
+    assert pair.names == {"a.example.com", "b.example.com"} and pair.fingerprint == fingerprint
+    assert pair.not_after == NOW + 90 * DAYS
+    assert store.wrong_modes("platform") == []
+
+
+def test_a_long_first_name_still_makes_a_placeholder(store):
+    name = "a" * 60 + ".example.com"
+    store.put("platform", *x509.self_signed([name], certs.ECDSA, NOW, DAYS), "")
+    assert store.read("platform").pair.names == {name}
+
+
+def test_versions_are_switched_and_old_ones_pruned(store, tmp_path):
+    for _round in range(5):
+        last = store.put("platform", *x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS), "")
+    link = tmp_path / "certificates" / "platform"
+    assert link.is_symlink() and link.resolve().name == last
+    assert len(list((tmp_path / "certificates" / "platform.d").iterdir())) == 3
+
+
+@pytest.mark.parametrize(("file", "content", "words"), [
+    ("privkey.pem", None, "cannot be read"),
+    ("privkey.pem", b"", "no usable private key"),
+    ("fullchain.pem", b"", "holds no certificate"),
+    ("fullchain.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "damaged"),
+    ("privkey.pem", "other", "does not belong"),
+])
+def test_damage_is_named_and_put_right(store, tmp_path, file, content, words):
+    chain, key = x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS)
+    store.put("platform", chain, key, "")
+    path = tmp_path / "certificates" / "platform" / file
+    path.unlink()
+    if content == "other":
+        content = x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS)[1]
+    if content is not None:
+        path.write_bytes(content)
+    assert words in store.read("platform").problem
+    store.put("platform", chain, key, "")
+    assert store.read("platform").pair is not None
+
+
+def test_a_changed_mode_is_found_and_put_right(store, tmp_path):
+    store.put("platform", *x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS), "")
+    key = tmp_path / "certificates" / "platform" / "privkey.pem"
+    key.chmod(0o644)
+    assert [mode.path for mode in store.wrong_modes("platform")] == [str(key)]
+    assert "mode 0644" in store.wrong_modes("platform")[0].before()
+    store.correct_modes("platform")
+    assert store.wrong_modes("platform") == []
+
+
+def test_a_chain_is_trusted_only_by_its_root(store, tmp_path):
+    chain, key = x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS)
+    other, _key = x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS)
+    store.put("platform", chain, key, "")
+    for pem, trusted in ((chain, True), (other, False)):
+        roots = tmp_path / "root.pem"
+        roots.write_bytes(pem)
+        assert Store(store.directory, store.owner, str(roots)).read("platform").pair.trusted is trusted
