@@ -163,6 +163,8 @@ def tree(
             contents[path] = files[path]
     for path in sorted({*files, *contents}):
         add_parents(path)
+        if path in entries:
+            raise MooringError(f"{path} is a file of the tree and one of the 'directories'. Rename one.")
         if path in contents:
             add(path, "file", SECRET_FILE_MODE, _owner(t.cast(str, _secret_service(path)), secrets), secret=True)
         else:

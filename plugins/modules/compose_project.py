@@ -317,45 +317,49 @@ def under_secrets(path: str) -> bool:
     return project.under(path, ["secrets"])
 
 
+def converge(params: dict[str, t.Any], docker: Docker, check_mode: bool, want_diff: bool) -> dict[str, t.Any]:
+    """Read, decide, apply; the module's result. Raises :class:`MooringError`."""
+    host = ProjectHost(
+        docker, f"{params['prefix']}-{params['name']}", os.path.join(params["root"], params["name"]),
+        params["wait_timeout"])
+    declared, contents = declaration(params, host.key())
+    observed = host.read(declared, contents)
+    plan = project.decide(declared, observed, host.key(), bool(params["allow_stateful_restart"]))
+    result = {"changed": bool(plan), "plan": plan.result(), "changes": plan.sentences(),
+              "project": host.name, "directory": host.directory}
+    if want_diff:
+        result["diff"] = diff(host, plan, declared, contents)
+    if check_mode:
+        return result
+    if observed.hashes is None:
+        raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
+    if plan:
+        validators = [Validator(item["service"], tuple(item["command"])) for item in params["validators"]]
+        try:
+            with host.lock():
+                host.apply(plan, declared, contents, validators)
+        except MooringError as error:
+            error.details.update(plan=result["plan"], changes=result["changes"])
+            raise
+    elif any(one.health == "starting" for found in observed.containers.values() for one in found):
+        host.wait(declared)
+    if plan.held:
+        raise MooringError(
+            f"{', '.join(sorted(plan.held))} of {params['name']} would have to be restarted for the new "
+            "configuration. Everything else is converged. To allow it run the same playbook with "
+            "-e mooring_allow_stateful_restart=true.", **result)
+    return result
+
+
 def main() -> None:
-    """Parse, read, decide, apply, report."""
+    """Parse and report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    for content in (params["tree_secrets"] or {}).values():
+    for content in (module.params["tree_secrets"] or {}).values():
         module.no_log_values.update(SECRET_WORD.findall(content))
     with domain_errors(module):
-        if params["tree"] is None:
+        if module.params["tree"] is None:
             raise MooringError("compose_project has no tree: its controller half did not run.")
-        docker = Docker(module.run_command)
-        host = ProjectHost(
-            docker, f"{params['prefix']}-{params['name']}", os.path.join(params["root"], params["name"]),
-            params["wait_timeout"])
-        declared, contents = declaration(params, host.key())
-        observed = host.read(declared, contents)
-        plan = project.decide(declared, observed, host.key(), bool(params["allow_stateful_restart"]))
-        result = {"changed": bool(plan), "plan": plan.result(), "changes": plan.sentences(),
-                  "project": host.name, "directory": host.directory}
-        if module._diff:
-            result["diff"] = diff(host, plan, declared, contents)
-        if not module.check_mode:
-            if observed.hashes is None:
-                raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
-            if plan:
-                validators = [Validator(item["service"], tuple(item["command"])) for item in params["validators"]]
-                try:
-                    with host.lock():
-                        host.apply(plan, declared, contents, validators)
-                except MooringError as error:
-                    error.details.update(plan=result["plan"], changes=result["changes"])
-                    raise
-            elif any(one.health == "starting" for found in observed.containers.values() for one in found):
-                host.wait(declared)
-            if plan.held:
-                raise MooringError(
-                    f"{', '.join(sorted(plan.held))} of {params['name']} would have to be restarted for the new "
-                    "configuration. Everything else is converged. To allow it run the same playbook with "
-                    "-e mooring_allow_stateful_restart=true.", **result)
-        module.exit_json(**result)
+        module.exit_json(**converge(module.params, Docker(module.run_command), module.check_mode, module._diff))
 
 
 if __name__ == "__main__":
