@@ -42,6 +42,7 @@ ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 SHARED_ROLES = ("platform", "preflight", "status")
 # What Ansible itself puts beside the inventory's variables.
 CONNECTION_VARIABLES = ("ansible_host", "ansible_user", "ansible_password", "ansible_become_password")
+MAGIC = ("ansible_check_mode", "ansible_diff_mode", "ansible_version", "groups", "hostvars", "omit", "playbook_dir")
 
 
 class ActionModule(ActionBase):
@@ -58,6 +59,9 @@ class ActionModule(ActionBase):
         })
         self._hostvars = (task_vars or {})["hostvars"]
         self._groups = (task_vars or {})["groups"]
+
+        # What Ansible adds to a host's variables while a play runs.
+        self._magic = {name: value for name, value in (task_vars or {}).items() if name in MAGIC}
 
         specs = self._roles()
         shared = Role("platform", {})
@@ -108,12 +112,13 @@ class ActionModule(ActionBase):
         variables.update(raw)
         for role in (*SHARED_ROLES, *(role.name for role in mine)):
             variables.update(self._role_file(role, "vars"))
-        variables["hostvars"] = self._hostvars
+        variables.update(self._magic)
 
-        templar = Templar(loader=self._loader, variables=variables)
-        for option in (option for role in (shared, *mine) for option in role.options):
-            if option in variables:
-                host.settings[option] = resolve(templar, variables[option])
+        for role in (shared, *mine):
+            templar = Templar(loader=self._loader, variables={**variables, "role_path": str(ROLES / role.name)})
+            for option in role.options:
+                if option in variables:
+                    host.settings[option] = resolve(templar, variables[option])
 
         registered = raw.get(facts_variable)
         if isinstance(registered, dict):

@@ -389,10 +389,18 @@ def type_errors(variable: str, spec: dict[str, t.Any], value: t.Any) -> list[str
     """What Ansible itself would say of the value, in its words."""
     spec = {**_bare(spec), "required": False}
     errors = ArgumentSpecValidator({variable: spec}).validate({variable: value}).error_messages
-    if is_secret(variable) or any(is_secret(key) for _path, key, _leaf in leaves(value)):
-        # Ansible's words may quote the value.
-        return ["does not have the type that the role declares"] if errors else []
-    return [error.rstrip(".") for error in errors]
+    # Ansible quotes what it does not like.
+    secrets = {str(leaf) for path, _key, leaf in leaves(value) if leaf and is_secret(f"{variable} {path}")}
+    said = []
+    for error in errors:
+        text = error
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "********").replace(repr(secret)[1:-1], "********")
+        unknown = re.match(r"(\S+)\. (Supported parameters include: .*)", text)
+        said.append((f"has the unknown key {unknown[1]}; {unknown[2].lower()}" if unknown else text).rstrip("."))
+    if spec.get("type", "str") in ("str", "path") and isinstance(value, (list, dict)):
+        said.append("is a list or a dictionary, not a text")  # which Ansible would turn into one
+    return said
 
 
 def check_settings(inventory: Inventory, host: Host) -> t.Iterator[Problem]:

@@ -35,8 +35,8 @@ def container(project, service, image="mysql:8.4.11", status="running", health="
 
 @pytest.mark.parametrize("image, version", [
     ("mysql:8.4.11", "8.4.11"),
-    ("registry.your.test:5000/team/shop:1.2", "1.2"),
-    ("registry.your.test:5000/team/shop", "untagged"),
+    ("registry.our.test:5000/team/shop:1.2", "1.2"),
+    ("registry.our.test:5000/team/shop", "untagged"),
     ("mysql@sha256:0123456789abcdef0123", "sha256:0123456789ab"),
     ("mysql:8.4@sha256:0123456789abcdef0123", "8.4"),
 ])
@@ -86,23 +86,23 @@ def test_the_whole_platform():
         ],
         [Certificate("platform", "2027-02-20", "R12", False)],
         [Release("demo", "green", "1.1")],
-        "https://your.test",
+        "https://our.test",
         [{"path": "/api", "application": "demo"}, {"path": "/healthz", "application": "demo"}],
     )
     assert found == [
         Row("data_stores", "mooring-data_stores-mysql-1", "healthy", "8.4.11", "127.0.0.1:3306"),
         Row("data_stores", "mooring-data_stores-redis", "missing"),
         Row("demo-blue", "mooring-demo-blue-app-1", "healthy", "1.0", "", "", "blue 1.0 waits"),
-        Row("demo-green", "mooring-demo-green-app-1", "healthy", "1.1", "https://your.test/api", release="green 1.1 serves"),
-        Row("nginx_certbot", "mooring-nginx_certbot-proxy-1", "healthy", "1.30.4", "https://your.test", "2027-02-20"),
+        Row("demo-green", "mooring-demo-green-app-1", "healthy", "1.1", "https://our.test/api", "", "green 1.1 serves"),
+        Row("nginx_certbot", "mooring-nginx_certbot-proxy-1", "healthy", "1.30.4", "https://our.test", "2027-02-20"),
     ]
 
 
 def test_a_service_with_a_route_shows_it():
     projects = [Project("monitoring", "m-monitoring", ())]
     routes = [{"path": "/grafana", "upstream": "http://grafana:3000"}]
-    found = rows(projects, [container("m-monitoring", "grafana")], [], [], "https://your.test", routes)
-    assert found[0].url == "https://your.test/grafana"
+    found = rows(projects, [container("m-monitoring", "grafana")], [], [], "https://our.test", routes)
+    assert found[0].url == "https://our.test/grafana"
 
 
 def test_a_placeholder_certificate_is_called_one():
@@ -126,14 +126,14 @@ def test_the_table_is_aligned_and_leaves_empty_columns_out():
 
 def test_the_guide_tells_how_to_reach_it():
     text = "\n".join(guide(
-        "https://your.test:8443",
+        "https://our.test:8443",
         [{"path": "/api", "application": "demo", "access": "public"}, {"path": "/x", "upstream": "http://x:1"}],
         "/opt/root.pem", "127.0.0.1", ".state", "/api/hello"))
-    assert "https://your.test:8443/api  demo, everybody" in text
-    assert "https://your.test:8443/x    http://x:1, asks for a login" in text
+    assert "https://our.test:8443/api  demo, everybody" in text
+    assert "https://our.test:8443/x    http://x:1, asks for a login" in text
     assert "Credentials: .state" in text
-    assert "curl --cacert /opt/root.pem --resolve your.test:8443:127.0.0.1 https://your.test:8443/api/hello" in text
-    assert "/etc/hosts: 127.0.0.1 your.test" in text
+    assert "curl --cacert /opt/root.pem --resolve our.test:8443:127.0.0.1 https://our.test:8443/api/hello" in text
+    assert "/etc/hosts: 127.0.0.1 our.test" in text
     assert guide("", [], "", "", "", "") == []
 
 

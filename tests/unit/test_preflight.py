@@ -1,0 +1,576 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad inventories: each is refused, with a line that names variable and remedy, before a host is touched."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible_collections.mooring.stack.plugins.module_utils import _preflight_facts as facts_parsers
+from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
+    Host,
+    Inventory,
+    Literal,
+    Role,
+    Setting,
+    check_for,
+    judge,
+    merge,
+    mount_of,
+    parse_bind,
+    placeholder,
+    service_names,
+    size_in_bytes,
+)
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHARED = ("platform", "preflight", "status")
+NOW = 1_800_000_000.0
+HASH = "$2y$10$abcdefghijklmnopqrstuuQ8m3v9c1JbUqzGm0yWmM6pS6u4k0L5e"
+PUBLISHED = [{"project": "mooring-nginx_certbot", "container": "mooring-nginx_certbot-proxy-1", "address": "127.0.0.1",
+              "port": 8443}]
+
+
+def roles():
+    """The collection's own roles, as the action reads them."""
+    found = {}
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
+        role = path.parents[1]
+        options = yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+        template = role / "templates" / "project" / "compose.yml.j2"
+        found[role.name] = Role(role.name, options, service_names(template.read_text()) if template.exists() else set())
+    return found
+
+
+ROLES = roles()
+GOOD = {
+    "mooring_domain": "platform.our.test",
+    "mooring_network_subnet": "172.31.250.0/24",
+    "mooring_root": "/opt/mooring",
+    "mooring_prefix": "mooring",
+    "mooring_timezone": "Europe/Berlin",
+    "preflight_disk_minimum": "2g",
+    "preflight_memory_minimum": "2g",
+    "preflight_clock_skew_maximum": 300,
+    "acme_test_ca_image": "mooring.local/pebble:2",
+    "acme_test_ca_resolve_to": "172.31.250.10",
+    "data_stores_mysql_image": "mysql:8.4.11",
+    "data_stores_mysql_root_password": "a-secret",
+    "data_stores_mysql_health_password": "a-secret",
+    "data_stores_mysql_memory": "1g",
+    "data_stores_mysql_publish": "127.0.0.1:3306",
+    "data_stores_mysql_schemas": ["demo", "shop"],
+    "data_stores_mysql_accounts": [
+        {"name": "demo", "host": "%", "password": "a-secret", "grants": {"demo.*": ["SELECT"]}},
+        {"name": "shop", "password": "a-secret"},
+    ],
+    "data_stores_redis_image": "redis@sha256:" + "0" * 64,
+    "data_stores_redis_health_password": "a-secret",
+    "data_stores_redis_accounts": [{"name": "demo", "password": "a-secret", "rules": "~demo:* +@all"}],
+    "nginx_certbot_http_bind": "127.0.0.1:8080",
+    "nginx_certbot_https_bind": "127.0.0.1:8443",
+    "nginx_certbot_certificates": [{"name": "platform", "domains": ["platform.our.test"]}],
+    "nginx_certbot_acme_directory": "https://acme-ca:14000/dir",
+    "nginx_certbot_acme_email": "",
+    "nginx_certbot_routes": [
+        {"path": "/api", "application": "demo", "access": "public"},
+        {"path": "/db", "upstream": "http://mysql:3306", "allow": ["10.0.0.0/8"], "max_body": "10m"},
+    ],
+    "nginx_certbot_users": [{"name": "operator", "password_hash": HASH}],
+    "app_blue_green_name": "demo",
+    "app_blue_green_image": "registry.our.test:5000/demo",
+    "app_blue_green_release": "1.0.0",
+}
+FACTS = {
+    "os": {"id": "debian", "version": "13"},
+    "architecture": "x86_64",
+    "memory": 8 * 1024**3,
+    "mounts": {"/": 50 * 1024**3, "/var": 20 * 1024**3},
+    "time": NOW,
+    "listening": [{"address": "0.0.0.0", "port": 22, "process": "sshd"},
+                  {"address": "127.0.0.1", "port": 8443, "process": "docker-proxy"}],
+    "published": PUBLISHED,
+    "docker": {"installed": True, "answers": True, "root": "/var/lib/docker"},
+}
+MISSING = object()
+
+
+def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(), errors=None, unreadable=""):
+    """One good host with ``changes``: a variable, or a path such as ``nginx_certbot_routes.0.path``."""
+    values = copy.deepcopy(GOOD)
+    for path, value in (changes or {}).items():
+        *parents, last = path.split(".")
+        place = values
+        for key in parents:
+            place = place[int(key) if isinstance(place, list) else key]
+        if value is MISSING:
+            del place[last]
+        else:
+            place[int(last) if isinstance(place, list) else last] = value
+    settings = {name: Setting(value, f"group_vars/{name}.yml:1") for name, value in values.items()}
+    for name, error in (errors or {}).items():
+        settings[name].errors[""] = error
+    shared = Role("platform", {key: spec for name in SHARED for key, spec in ROLES[name].options.items()})
+    host = Host(
+        "one",
+        set(ROLES) - set(SHARED) if groups is None else groups,
+        settings,
+        list(literals),
+        None if unreadable else {**FACTS, **(facts or {})},
+        unreadable,
+    )
+    components = {name: role for name, role in ROLES.items() if name not in SHARED}
+    return Inventory("inv", [host], components, shared, NOW, set(unresolved))
+
+
+def lines(*args, **kwargs):
+    return [problem.line() for problem in judge(inventory(*args, **kwargs))]
+
+
+def test_a_good_inventory_has_no_problem():
+    assert lines() == []
+
+
+ROUTE = "nginx_certbot_routes.0"
+CASES = [
+    # missing and empty
+    ({"mooring_domain": MISSING}, "mooring_domain (inv/group_vars/all/platform.yml): is not set. It is required"),
+    ({"data_stores_mysql_root_password": MISSING},
+     "data_stores_mysql_root_password (inv/group_vars/data_stores/data_stores.yml): is not set"),
+    ({"data_stores_mysql_root_password": ""}, "data_stores_mysql_root_password (group_vars/"),  # defect 27
+    ({"data_stores_mysql_root_password": "  "}, "is empty. Set a password."),
+    ({"data_stores_mysql_accounts.0.password": ""}, "data_stores_mysql_accounts[0].password"),  # defect 27
+    ({"data_stores_redis_accounts.0.password": ""}, "data_stores_redis_accounts[0].password"),
+    ({"app_blue_green_image": ""}, "app_blue_green_image (group_vars/app_blue_green_image.yml:1): is empty"),
+    ({"app_blue_green_release": None}, "app_blue_green_release"),
+    # form
+    ({"mooring_domain": "https://platform.our.test"}, "'https://platform.our.test' is not a domain name"),
+    ({"mooring_domain": "platform"}, "'platform' is not a domain name"),
+    ({"mooring_domain": "under_score.our.test"}, "is not a domain name"),
+    ({"mooring_domain": "10.1.2.3"}, "'10.1.2.3' is not a domain name"),
+    ({"nginx_certbot_certificates.0.domains": ["*.our.test"]}, "'*.our.test' is a wildcard"),
+    ({"nginx_certbot_certificates.0.domains": ["a.our.test", "b..test"]}, "nginx_certbot_certificates[0].domains[1]"),
+    ({"nginx_certbot_acme_email": "operator"}, "'operator' is not an e-mail address"),
+    ({"mooring_network_subnet": "172.31.250.0/33"}, "is not a network in CIDR notation"),
+    ({"mooring_network_subnet": "172.31.250.1/24"}, "has host bits set"),
+    ({"nginx_certbot_routes.1.allow": ["office"]}, "nginx_certbot_routes[1].allow[0]"),
+    ({"acme_test_ca_resolve_to": "proxy"}, "'proxy' is not an IP address"),
+    ({"data_stores_mysql_memory": "one gigabyte"}, "'one gigabyte' is not a size"),
+    ({"data_stores_mysql_memory": "512"}, "Did you forget the unit?"),
+    ({"nginx_certbot_routes.1.max_body": "much"}, "nginx_certbot_routes[1].max_body"),
+    ({"nginx_certbot_http_bind": "8080"}, "'8080' is not an address with a port"),
+    ({"nginx_certbot_http_bind": "127.0.0.1:99999"}, "is not an address with a port"),
+    ({"nginx_certbot_http_bind": ""}, "nginx_certbot_http_bind"),
+    ({"data_stores_mysql_publish": "0.0.0.0:3306"}, "can be reached from outside"),  # defects 2 and 28
+    ({"app_blue_green_port": 70000}, "'70000' is not a port"),
+    ({"app_blue_green_port": "web"}, "app_blue_green_port"),
+    ({"data_stores_mysql_image": "mysql"}, "'mysql' has no tag"),  # defect 1
+    ({"data_stores_mysql_image": "mysql:latest"}, "has the tag latest"),  # defect 1
+    ({"data_stores_mysql_image": "MySQL 8"}, "is not an image reference"),
+    ({"app_blue_green_image": "registry.our.test/demo:1.0"}, "Put the tag into app_blue_green_release"),
+    ({"app_blue_green_release": "latest"}, "'latest' is another image each day"),  # defect 1
+    ({"app_blue_green_release": "a release"}, "'a release' cannot be a tag"),
+    ({"nginx_certbot_acme_directory": "acme-ca:14000"}, "is not an http or https URL"),
+    ({"nginx_certbot_users.0.password_hash": "plain-text"}, "is not a bcrypt hash"),
+    ({"mooring_root": "opt/mooring"}, "is not an absolute path"),
+    ({"mooring_root": "/opt/../etc"}, "is not an absolute path"),
+    ({"mooring_prefix": "My Platform"}, "cannot name Docker objects"),
+    ({"mooring_timezone": "Berlin, Germany"}, "is not a time zone"),
+    # types, by the roles' argument specs
+    ({"nginx_certbot_routes": "all"}, "nginx_certbot_routes"),
+    ({"nginx_certbot_routes.0.access": "everybody"}, "value of access must be one of: public, private"),
+    ({"nginx_certbot_routes.0.paht": "/x"}, "has the unknown key nginx_certbot_routes.paht; supported parameters"),
+    ({"data_stores_redis_accounts.0.rules": MISSING}, "missing required arguments: rules"),
+    ({"data_stores_mysql_schemas": {"demo": 1}}, "data_stores_mysql_schemas"),
+    ({"app_blue_green_drain_seconds": "soon"}, "unable to convert to int"),
+    # routes
+    ({ROUTE + ".path": "api"}, "does not start with '/'"),
+    ({ROUTE + ".path": "/a b"}, "characters that a path cannot have"),
+    ({ROUTE + ".path": "/db/"}, "the path '/db' was given before, in nginx_certbot_routes[0]"),
+    ({ROUTE + ".application": "shop"}, "to the application 'shop', which no host runs. Known applications: demo."),
+    ({ROUTE + ".application": MISSING}, "needs either an upstream or an application"),
+    ({ROUTE + ".upstream": "http://mysql:3306"}, "needs either an upstream or an application"),
+    ({"nginx_certbot_routes.1.upstream": "http://grafana:3000"}, "'grafana', which no component of this host has"),
+    ({"nginx_certbot_users": []}, "the route '/db' is private, but nginx_certbot_users is empty"),
+    # names that differ by capitals only
+    ({"data_stores_mysql_accounts.1.name": "Demo"}, "declared again with other capitals than 'demo'"),  # defect 26
+    ({"data_stores_mysql_accounts.1.name": "demo"}, "the account 'demo' is declared again"),  # defect 26
+    ({"data_stores_mysql_schemas": ["demo", "Demo"]}, "the schema 'Demo' differs from 'demo'"),
+    ({"data_stores_mysql_accounts.0.grants": {"DEMO.*": ["SELECT"]}},
+     "grant on 'DEMO.*', but the schema is 'demo'. Write demo.*."),  # defect 24
+    # ports
+    ({"nginx_certbot_http_bind": "0.0.0.0:22"}, "port 22 is taken by the process sshd"),
+    ({"data_stores_mysql_publish": "127.0.0.1:8080"}, "port 8080 is already declared by data_stores_mysql_publish"),
+    ({"mooring_prefix": "two"}, "port 8443 is taken by the container mooring-nginx_certbot-proxy-1"),
+    # memory of all together
+    ({"data_stores_mysql_memory": "9g"}, "but the host has 8.0 GiB. Lower some of them."),
+]
+
+
+@pytest.mark.parametrize("changes, expected", CASES, ids=[f"{list(c)[0]}={list(c.values())[0]}"[:60] for c, _ in CASES])
+def test_bad_variables(changes, expected):
+    found = lines(changes)
+    assert any(expected in line for line in found), found
+    assert all(re.fullmatch(r"one(/\w+)?: .+: .+\. .+\.", line) for line in found), found
+
+
+@pytest.mark.parametrize("facts, expected", [
+    ({"os": {"id": "debian", "version": "11"}}, "debian 11 is not supported"),
+    ({"os": {"id": "fedora", "version": "44"}}, "fedora 44 is not supported"),
+    ({"os": {"id": "", "version": ""}}, "unknown  is not supported"),
+    ({"architecture": "riscv64"}, "riscv64 is not supported"),
+    ({"memory": 1024**3}, "the host has 1.0 GiB, less than 2.0 GiB"),
+    ({"mounts": {"/": 1024**3}}, "disk (/opt/mooring and /var/lib/docker): 1.0 GiB are free on /, less than 2.0 GiB"),
+    ({"mounts": {"/": 50 * 1024**3, "/var": 1024**3}}, "disk (/var/lib/docker): 1.0 GiB are free on /var"),
+    ({"time": NOW - 3600}, "clock: is 3600 s behind the controller"),
+    ({"time": NOW + 3600}, "clock: is 3600 s ahead of the controller"),
+    ({"listening": [{"address": "::", "port": 8080, "process": ""}]}, "port 8080 is taken by a process"),
+    ({"published": [{"project": "shop", "container": "shop-web-1", "address": "0.0.0.0", "port": 8080}]},
+     "port 8080 is taken by the container shop-web-1"),
+])
+def test_bad_hosts(facts, expected):
+    found = lines(facts=facts)
+    assert any(expected in line for line in found), found
+
+
+def test_our_own_ports_are_no_problem_on_the_second_run():
+    ours = [{**PUBLISHED[0], "port": port} for port in (8080, 8443, 3306)]
+    held = [{"address": "127.0.0.1", "port": port, "process": "docker-proxy"} for port in (8080, 8443, 3306)]
+    assert lines(facts={"published": ours, "listening": held}) == []
+
+
+def test_another_address_of_the_same_port_is_no_problem():
+    held = [{"address": "10.0.0.1", "port": 8080, "process": "nginx"}]
+    assert lines(facts={"listening": held}) == []
+
+
+@pytest.mark.parametrize("groups, expected", [
+    (set(), "no component has a host"),
+    ({"data_stores"}, "one/data_stores: inventory: data_stores needs docker_engine on the same host"),
+    ({"docker_engine", "app_blue_green"}, "one/app_blue_green: inventory: app_blue_green needs nginx_certbot"),
+    ({"docker_engine", "nginx_certbot", "app_blue_green", "data_stores"}, "leads to acme-ca, the test CA"),
+])
+def test_groups_without_hosts(groups, expected):
+    found = lines(groups=groups)
+    assert any(expected in line for line in found), found
+
+
+def test_an_image_that_nobody_builds():
+    groups = set(ROLES) - {*SHARED, "distro_images"}
+    found = lines({"data_stores_mysql_image": "mooring.local/mysql:9.7"}, groups=groups)
+    assert any("is built by distro_images, which this host does not run" in line for line in found), found
+
+
+def test_a_domain_without_an_address():
+    found = lines(unresolved=["platform.our.test"])
+    assert found == [
+        "one: nginx_certbot_certificates[0] (group_vars/nginx_certbot_certificates.yml:1): 'platform.our.test' has no "
+        "address, so no CA can validate it. Add the name to your DNS, or correct it."]
+
+
+def test_an_unreadable_host_is_one_problem_among_others():
+    found = lines({"mooring_domain": "x"}, unreadable="Task failed: ssh:\n no route to host.")
+    assert len(found) == 2
+    assert "ansible_host: the host cannot be read: ssh: no route to host. Check its address" in found[1]
+
+
+@pytest.mark.parametrize("error, remedy", [
+    ("'vault_x' is undefined", "Set vault_x in inv/group_vars/all/vault.yml, as vault.yml.example shows."),
+    ("'other' is undefined", "Set other."),
+    ("Attempting to decrypt but no vault secrets found.", "Give the vault password"),
+    ("Syntax error in expression", "Correct the expression."),
+])
+def test_a_value_that_cannot_be_made(error, remedy):
+    found = lines(errors={"mooring_domain": error})
+    assert len(found) == 1
+    assert remedy in found[0]
+
+
+@pytest.mark.parametrize("value, is_one", [
+    ("CHANGEME", True), ("change-me-please", True), ("<your domain>", True), ("https://<host>/x", True),
+    ("platform.example.com", True), ("operator@example.org", True), ("https://registry.example.net/x", True),
+    ("192.0.2.10", True), ("198.51.100.0/24", True), ("http://203.0.113.7:80", True),
+    ("platform.our.test", False), ("example.com.au", False), ("192.0.20.10", False), ("1.192.0.2.10", False),
+    ("~demo:* +@all -@dangerous", False), ("a < b", False), ("", False), ("exchange", False),
+])
+def test_placeholders(value, is_one):
+    assert bool(placeholder(value)) is is_one
+
+
+def test_a_placeholder_is_named_where_it_stands_and_a_secret_is_not_printed():
+    found = lines(literals=[
+        Literal("mooring_domain", "platform.example.com", "inv/platform.yml:2"),
+        Literal("vault_password", "CHANGEME-now", "inv/vault.yml:3"),
+    ])
+    assert found == [
+        "one: mooring_domain (inv/platform.yml:2): 'platform.example.com' is an example value. Put your own domain "
+        "there.",
+        "one: vault_password (inv/vault.yml:3): is still a placeholder. Fill it in.",
+    ]
+
+
+@pytest.mark.parametrize("changes", [
+    {"data_stores_mysql_root_password": ["hunter2"]},
+    {"nginx_certbot_users.0.password_hash": "hunter2"},
+])
+def test_no_secret_in_a_problem(changes):
+    found = lines(changes)
+    assert found
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_what_hosts_have_in_common_is_said_once():
+    problems = judge(inventory({"mooring_domain": "x"}))
+    others = [type(problem)(name, *[getattr(problem, field) for field in ("variable", "source", "problem", "remedy")])
+              for name in ("two", "three", "four") for problem in problems]
+    assert [problem.where for problem in merge([*problems, *others])] == ["one, two, three and 1 more"]
+
+
+@pytest.mark.parametrize("text, size", [
+    ("512m", 512 * 1024**2), ("2G", 2 * 1024**3), ("64mb", 64 * 1024**2), ("100", 100), ("10b", 10), ("1k", 1024),
+    ("1.5g", None), ("m", None), ("", None), ("-1m", None),
+])
+def test_sizes(text, size):
+    assert size_in_bytes(text) == size
+
+
+@pytest.mark.parametrize("text, bind", [
+    ("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:80", ("::1", 80)), ("0.0.0.0:443", ("0.0.0.0", 443)),
+    ("localhost:80", None), ("127.0.0.1", None), ("127.0.0.1:0", None), ("127.0.0.1:65536", None), ("", None),
+])
+def test_binds(text, bind):
+    assert parse_bind(text) == bind
+
+
+def test_the_longest_ending_of_a_name_decides():
+    assert check_for("nginx_certbot_users_password_hash") is not check_for("x_password")
+    assert check_for("something_else") is None
+
+
+@pytest.mark.parametrize("path, mount", [
+    ("/opt/mooring", "/opt"), ("/opt", "/opt"), ("/optional", "/"), ("/var/lib/docker", "/var/lib/docker"), ("/", "/"),
+])
+def test_the_mount_of_a_path(path, mount):
+    assert mount_of(path, ["/", "/opt", "/var", "/var/lib/docker"]) == mount
+
+
+def test_services_are_found_in_every_compose_template():
+    for template in ROOT.glob("roles/*/templates/project/compose.yml*"):
+        assert service_names(template.read_text()), template
+    text = "services:\n  web:\n    image: x\n  {{ y }}\n  db:  # data\nvolumes:\n  data:\n"
+    assert service_names(text) == {"web", "db"}
+
+
+# ---------------------------------------------------------------- what a host says
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0
+   2: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 9
+   1: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 8
+"""
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="The sample is from a little-endian machine.")
+def test_listening_sockets():
+    assert facts_parsers.parse_sockets(TCP) == [
+        {"address": "127.0.0.1", "port": 8080, "inode": "4711"},
+        {"address": "0.0.0.0", "port": 22, "inode": "4712"},
+    ]
+    sockets = facts_parsers.parse_sockets(TCP6)
+    assert [(entry["address"], entry["port"]) for entry in sockets] == [("::", 443), ("::1", 80)]
+    assert facts_parsers.parse_sockets("") == []
+
+
+@pytest.mark.parametrize("line, expected", [
+    ("p\tc\t127.0.0.1:8080->80/tcp, [::1]:8443->443/tcp", [("127.0.0.1", 8080), ("::1", 8443)]),
+    ("p\tc\t0.0.0.0:80->80/tcp, :::80->80/tcp", [("0.0.0.0", 80), ("::", 80)]),
+    ("p\tc\t0.0.0.0:80->80/tcp, [::]:80->80/tcp", [("0.0.0.0", 80), ("::", 80)]),
+    ("p\tc\t0.0.0.0:9000-9001->9000-9001/tcp", [("0.0.0.0", 9000), ("0.0.0.0", 9001)]),
+    ("p\tc\t3306/tcp, 33060/tcp", []),
+    ("\tc\t", []),
+])
+def test_published_ports(line, expected):
+    assert [(entry["address"], entry["port"]) for entry in facts_parsers.parse_published(line)] == expected
+
+
+def test_operating_system_memory_and_mounts():
+    release = 'NAME="Debian"\nID=debian\nVERSION_ID="13"\n'
+    assert facts_parsers.parse_os_release(release) == {"id": "debian", "version": "13"}
+    assert facts_parsers.parse_os_release("") == {"id": "", "version": ""}
+    assert facts_parsers.parse_meminfo("MemTotal:        2048 kB\nMemFree: 1 kB\n") == 2 * 1024**2
+    assert facts_parsers.parse_meminfo("") == 0
+    mounts = (
+        "overlay / overlay rw 0 0\nproc /proc proc rw 0 0\n"
+        "/dev/sda1 /my\\040data ext4 rw 0 0\noverlay /x overlay rw 0 0\n")
+    assert facts_parsers.parse_mounts(mounts) == ["/", "/my data"]
+
+
+# ---------------------------------------------------------------- through Ansible
+
+PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  roles: [mooring.stack.preflight]
+  post_tasks:
+    - name: Touch the host
+      ansible.builtin.file:
+        path: "{{ touched }}"
+        state: touch
+        mode: "0644"
+"""
+
+
+def run(tmp_path, inventory_directory, *args):
+    """One ansible-playbook; returns its status, the problem lines, the output and whether the host was touched."""
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory_directory), str(tmp_path / "play.yml"),
+         "-e", f"touched={tmp_path / 'touched'}", *args],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+    )
+    output = done.stdout + done.stderr
+    found = re.findall(r"^  (\S.*: .*\.)$", done.stdout, re.MULTILINE)
+    return done.returncode, found, output, (tmp_path / "touched").exists()
+
+
+def write(directory, files):
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return directory
+
+
+HOSTS = """\
+all:
+  hosts:
+    one:
+      ansible_connection: local
+      ansible_python_interpreter: {python}
+docker_engine: {{hosts: {{one: }}}}
+data_stores: {{hosts: {{one: }}}}
+nginx_certbot: {{hosts: {{one: }}}}
+"""
+
+
+@pytest.fixture()
+def broken(tmp_path):
+    return write(tmp_path / "broken", {
+        "hosts.yml": HOSTS.format(python=sys.executable),
+        "group_vars/all/platform.yml": "mooring_domain: not a domain\nmooring_network_subnet: '{{ nowhere }}'\n",
+        "group_vars/data_stores/data_stores.yml": (
+            "data_stores_mysql_image: mysql\n"
+            "data_stores_mysql_root_password: '{{ vault_mysql_root }}'\n"
+            "data_stores_mysql_accounts:\n"
+            "  - {name: shop, password: ''}\n"
+            "  - {name: Shop, password: CHANGEME}\n"
+        ),
+        "group_vars/nginx_certbot/nginx_certbot.yml": (
+            "nginx_certbot_routes:\n"
+            "  - {path: /api, application: demo}\n"
+            "  - {path: /api/, upstream: 'http://mysql:3306'}\n"
+        ),
+    })
+
+
+def test_everything_is_reported_at_once_with_file_and_line(tmp_path, broken):
+    status, found, output, touched = run(tmp_path, broken)
+    text = "\n".join(found)
+    assert status == 2, output
+    assert not touched
+    for expected in (
+        "platform.yml:1): 'not a domain' is not a domain name",
+        "platform.yml:2): has no value: 'nowhere' is undefined. Set nowhere.",
+        "data_stores.yml:1): 'mysql' has no tag",
+        "data_stores.yml:2): has no value: 'vault_mysql_root' is undefined. Set vault_mysql_root in",
+        "data_stores_mysql_accounts[0].password (",
+        "data_stores.yml:4): is empty. Set a password.",
+        "data_stores.yml:5): is still a placeholder. Fill it in.",
+        "the account 'Shop' is declared again with other capitals than 'shop'",
+        "data_stores_mysql_health_password (",
+        "data_stores_redis_health_password (",
+        "leads to the application 'demo', which no host runs. Known applications: none.",
+        "the path '/api/' was given before, in nginx_certbot_routes[0]",
+        "nginx_certbot_users is empty, so nobody can open it",
+    ):
+        assert expected in text, (expected, text)
+    assert "Traceback" not in output
+
+
+def test_a_host_without_an_answer_and_a_value_that_needs_the_vault_are_lines_too(tmp_path, broken):
+    (broken / "hosts.yml").write_text(
+        HOSTS.format(python=sys.executable)
+        + "app_blue_green: {hosts: {gone: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n")
+    secret = subprocess.run(
+        [sys.executable, "-m", "ansible", "vault", "encrypt_string", "--vault-password-file", "/dev/stdin", "geheim"],
+        input="right", capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    with (broken / "group_vars/data_stores/data_stores.yml").open("a") as stream:
+        stream.write(f"data_stores_mysql_health_password: {secret}\n")
+    status, found, output, touched = run(tmp_path, broken)
+    text = "\n".join(found)
+    assert status != 0
+    assert not touched
+    assert "gone: ansible_host" in text, output
+    assert "gone/app_blue_green: inventory: app_blue_green needs docker_engine on the same host" in text
+    assert re.search(r"data_stores_mysql_health_password .*Give the vault password", text), text
+    assert "geheim" not in output
+
+
+def test_a_vault_file_without_its_password_stops_ansible_itself(tmp_path, broken):
+    """Ansible reads such a file before the first task, so it is no line among others; no host is touched either."""
+    vault = broken / "group_vars" / "all" / "vault.yml"
+    vault.write_text("vault_x: geheim\n")
+    subprocess.run([sys.executable, "-m", "ansible", "vault", "encrypt", "--vault-password-file", "/dev/stdin", str(vault)],
+                   input="right", capture_output=True, text=True, check=True, cwd=ROOT)
+    status, found, output, touched = run(tmp_path, broken)
+    assert status != 0
+    assert "no vault secrets found" in output
+    assert (found, touched) == ([], False)
+
+
+def test_the_example_to_copy_names_every_placeholder(tmp_path):
+    """Each CHANGEME, example domain and documentation address of inventories/prod is a line, and each unset secret."""
+    status, found, output, touched = run(tmp_path, ROOT / "inventories" / "prod", "-e", "ansible_connection=local")
+    text = "\n".join(found)
+    assert status == 2, output
+    assert not touched
+    for path in sorted((ROOT / "inventories" / "prod").rglob("*.yml")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            code = line.split("#", 1)[0]
+            if placeholder(code.partition(":")[2] if ":" in code else code):
+                assert f"({path.relative_to(ROOT)}:{number})" in text, (str(path), number, line)
+    example = ROOT / "inventories" / "prod" / "group_vars" / "all" / "vault.yml.example"
+    secrets = re.findall(r"^(vault_\w+):", example.read_text(), re.MULTILINE)
+    assert len(secrets) > 4
+    assert [name for name in secrets if name not in text] == []
+
+
+def test_the_local_inventory_is_good(tmp_path):
+    def free_port():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return server.getsockname()[1]
+
+    inventory_directory = tmp_path / "local"
+    for path in (ROOT / "inventories" / "local").rglob("*.yml"):
+        write(inventory_directory, {str(path.relative_to(ROOT / "inventories" / "local")): path.read_text()})
+    status, found, output, touched = run(
+        tmp_path, inventory_directory, "-e", f"nginx_certbot_http_bind=127.0.0.1:{free_port()}",
+        "-e", f"nginx_certbot_https_bind=127.0.0.1:{free_port()}")
+    assert (status, found) == (0, []), output
+    assert touched
