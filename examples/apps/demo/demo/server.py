@@ -34,6 +34,7 @@ Observe = t.Callable[[str, str, int, float], None]
 class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    server_version, sys_version = "demo", ""
     error_content_type = "application/json"
     error_message_format = '{"error": "%(message)s"}\n'
     disable_nagle_algorithm = True
