@@ -536,8 +536,9 @@ def test_a_vault_file_without_its_password_stops_ansible_itself(tmp_path, broken
     """Ansible reads such a file before the first task, so it is no line among others; no host is touched either."""
     vault = broken / "group_vars" / "all" / "vault.yml"
     vault.write_text("vault_x: geheim\n")
-    subprocess.run([sys.executable, "-m", "ansible", "vault", "encrypt", "--vault-password-file", "/dev/stdin", str(vault)],
-                   input="right", capture_output=True, text=True, check=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, "-m", "ansible", "vault", "encrypt", "--vault-password-file", "/dev/stdin", str(vault)],
+        input="right", capture_output=True, text=True, check=True, cwd=ROOT)
     status, found, output, touched = run(tmp_path, broken)
     assert status != 0
     assert "no vault secrets found" in output

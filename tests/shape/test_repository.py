@@ -1,0 +1,159 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbooks, inventories and the repository as a whole."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
+COMPONENTS = {path.name for path in (ROOT / "roles").iterdir()} - {"platform", "preflight", "status", "teardown"}
+ORDER = ["docker_engine", "distro_images", "acme_test_ca", "data_stores", "nginx_certbot", "app_blue_green"]
+
+each_inventory = pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
+
+
+def files() -> list[pathlib.Path]:
+    """What git has or would take."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=False)
+    names = listed.stdout.splitlines() if listed.returncode == 0 else [
+        str(path.relative_to(ROOT))
+        for folder in ("playbooks", "plugins", "roles") for path in (ROOT / folder).rglob("*")]
+    return [ROOT / name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+
+
+def options(role: str) -> set[str]:
+    spec = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
+    return set(spec["argument_specs"]["main"].get("options") or {})
+
+
+def text(path: pathlib.Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def test_site_is_a_list_of_roles():
+    plays = yaml.safe_load(text(ROOT / "playbooks" / "site.yml"))
+    for play in plays:
+        assert set(play) <= {"name", "hosts", "become", "roles"}, play["name"]
+        assert all(set(role) == {"role", "tags"} for role in play["roles"]), play["name"]
+    roles = [role["role"].rpartition(".")[2] for play in plays for role in play["roles"]]
+    assert roles == ["preflight", *ORDER, "status"]
+    for play in plays[1:-1]:
+        assert play["hosts"] == play["roles"][0]["tags"] == play["roles"][0]["role"].rpartition(".")[2]
+    assert plays[0]["hosts"] == "all"
+    assert plays[0]["roles"][0]["tags"] == "always"
+
+
+def test_site_knows_every_component():
+    assert set(ORDER) == COMPONENTS
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
+def test_playbooks_hold_no_logic(path):
+    for play in yaml.safe_load(text(path)):
+        assert not {"tasks", "pre_tasks", "post_tasks", "handlers", "when"} & set(play), play.get("name")
+
+
+@each_inventory
+def test_groups_are_components(inventory):
+    groups = set(yaml.safe_load(text(inventory / "hosts.yml"))) - {"all"}
+    assert groups <= COMPONENTS
+    assert {path.name for path in (inventory / "group_vars").iterdir()} - {"all"} <= groups
+
+
+@each_inventory
+def test_variable_files_are_named_after_roles_and_hold_only_what_the_role_knows(inventory):
+    for path in sorted((inventory / "group_vars").rglob("*.yml")):
+        names = set(yaml.safe_load(text(path)) or {})
+        if path.stem == "vault":
+            assert all(name.startswith(("vault_", "__")) for name in names), path
+            continue
+        assert path.parent.name in ("all", path.stem), path
+        assert names <= options(path.stem), (path, names - options(path.stem))
+
+
+@each_inventory
+def test_no_secret_stands_in_an_inventory(inventory):  # defect 8
+    for path in sorted((inventory / "group_vars").rglob("*.yml")):
+        for line in text(path).splitlines():
+            found = re.match(r"\s*-?\s*\w*(password|password_hash|token|secret): *(\S.*)$", line)
+            if found and path.stem != "vault":
+                assert found.group(2).startswith('"{{ vault_'), (path, line)
+
+
+def test_both_inventories_name_the_same_secrets():
+    local = set(yaml.safe_load(text(ROOT / "inventories/local/group_vars/all/vault.yml")))
+    prod = set(yaml.safe_load(text(ROOT / "inventories/prod/group_vars/all/vault.yml.example")))
+    hashed = {"vault_operator_password", "vault_operator_salt", "vault_operator_password_hash"}
+    assert {name for name in local - hashed if name.startswith("vault_")} == prod - hashed
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned(name):
+    lines = [line for line in text(ROOT / name).splitlines() if line and not line.startswith(("#", "-r "))]
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+
+
+def test_make_help_names_every_target():
+    makefile = text(ROOT / "Makefile")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split()
+    documented = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    assert sorted(phony) == sorted(documented)
+
+
+# Written in parts, so that this file does not name them itself.
+HOSTS = [".".join(parts) for parts in (
+    ("deb", "debian", "org"), ("security", "debian", "org"), ("archive", "ubuntu", "com"), ("pypi", "org"),
+    ("files", "pythonhosted", "org"), ("registry", "npmjs", "org"), ("repo1", "maven", "org"),
+    ("repo", "maven", "apache", "org"), ("proxy", "golang", "org"), ("registry", "hub", "docker", "com"),
+)]
+
+
+def test_no_package_host_is_hard_coded():
+    """Mirrors come from the host's own configuration."""
+    found = [(str(path.relative_to(ROOT)), host) for path in files() for host in HOSTS if host in text(path)]
+    assert found == []
+
+
+def test_no_path_of_somebody_s_machine():
+    pattern = re.compile(r"(?<![\w.])/(home/\w+|work/(main|shared)|Users/\w+)")
+    found = [
+        (str(path.relative_to(ROOT)), match.group(0)) for path in files()
+        for match in [pattern.search(text(path))] if match and path.name != pathlib.Path(__file__).name
+    ]
+    assert found == []
+
+
+def test_documentation_uses_documentation_addresses():
+    """RFC 5737, private and loopback addresses, and example domains."""
+    allowed = re.compile(
+        r"^(127\.|10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|0\.0\.0\.0)")
+    documents = [path for path in files() if path.suffix == ".md" or "inventories" in path.parts]
+    found = [
+        (str(path.relative_to(ROOT)), address) for path in documents
+        for address in re.findall(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", text(path))
+        if not allowed.match(address)
+    ]
+    assert found == []
+
+
+def test_links_in_the_documentation_lead_somewhere():
+    for path in (path for path in files() if path.suffix == ".md"):
+        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", text(path)):
+            assert (path.parent / target).exists(), (str(path.relative_to(ROOT)), target)
+
+
+def test_yaml_booleans_and_document_starts():
+    for path in files():
+        if path.suffix in (".yml", ".yaml") and path.name not in ("galaxy.yml",) and "changelogs" not in path.parts:
+            assert re.search(r"^---$", text(path), re.MULTILINE), path

@@ -1,0 +1,304 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All roles have one shape, and the faults of the manual that they replace cannot come back."""
+
+from __future__ import annotations
+
+import ipaddress
+import pathlib
+import re
+import typing as t
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+SERVICES = [role for role in ROLES if (role / "templates" / "project").is_dir()]
+# platform is nothing but variables; preflight explains in its meta why it does not depend on it.
+WITHOUT_TASKS = {"platform"}
+WITHOUT_PLATFORM = {"platform", "preflight"}
+PUBLISHES = {"nginx_certbot"}
+
+MAY_HOLD = {"defaults", "files", "meta", "tasks", "templates", "vars", "README.md"}
+# Modules whose use is a sign that a concept is missing.
+REFUSED_MODULES = {"shell", "raw", "script", "lineinfile", "blockinfile", "replace"}
+
+each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+each_service = pytest.mark.parametrize("role", SERVICES, ids=lambda role: role.name)
+
+
+def load(path: pathlib.Path) -> t.Any:
+    return yaml.safe_load(path.read_text()) if path.exists() else None
+
+
+def options(role: pathlib.Path) -> dict[str, dict[str, t.Any]]:
+    return load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options") or {}
+
+
+def defaults(role: pathlib.Path) -> dict[str, t.Any]:
+    return load(role / "defaults" / "main.yml") or {}
+
+
+def prefix(role: pathlib.Path) -> str:
+    return "mooring_" if role.name == "platform" else f"{role.name}_"
+
+
+def texts(role: pathlib.Path, *folders: str) -> list[tuple[pathlib.Path, str]]:
+    paths = [path for folder in folders for path in sorted((role / folder).rglob("*")) if path.is_file()]
+    return [(path, path.read_text(encoding="utf-8", errors="replace")) for path in paths]
+
+
+def tasks(role: pathlib.Path) -> list[tuple[pathlib.Path, dict[str, t.Any]]]:
+    """Every task of a role, those in blocks too."""
+
+    def walk(entries: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
+        for entry in entries:
+            yield entry
+            for part in ("block", "rescue", "always"):
+                yield from walk(entry.get(part) or [])
+
+    return [
+        (path, task)
+        for path in sorted((role / "tasks").glob("*.yml"))
+        for task in walk(load(path) or [])
+    ]
+
+
+def module_of(task: dict[str, t.Any]) -> str:
+    """The module that a task calls; empty for a block."""
+    return next((key for key in task if "." in key), "")
+
+
+# ---------------------------------------------------------------- files and variables
+
+
+@each_role
+def test_files(role):
+    assert {path.name for path in role.iterdir()} <= MAY_HOLD
+    assert (role / "meta" / "main.yml").exists()
+    assert (role / "meta" / "argument_specs.yml").exists()
+    if role.name not in WITHOUT_TASKS:
+        assert (role / "tasks" / "main.yml").exists()
+        assert (role / "README.md").exists()
+        assert (role / "defaults" / "main.yml").exists()
+
+
+@each_role
+def test_no_file_is_empty(role):
+    for path in role.rglob("*"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert any(line.strip() not in ("", "---") for line in text.splitlines()), path
+
+
+@each_role
+def test_defaults_are_the_argument_spec(role):
+    optional = {name for name, spec in options(role).items() if not spec.get("required")}
+    assert set(defaults(role)) == optional
+
+
+@each_role
+def test_the_documented_default_is_the_default(role):
+    found = defaults(role)
+    documented = {name: spec["default"] for name, spec in options(role).items() if "default" in spec}
+    assert {name: found.get(name) for name in documented} == documented
+
+
+@each_role
+def test_required_variables_stand_commented_in_defaults(role):
+    text = (role / "defaults" / "main.yml").read_text() if defaults(role) or options(role) else ""
+    for name, spec in options(role).items():
+        if spec.get("required"):
+            assert re.search(rf"^# {name}:", text, re.MULTILINE), name
+
+
+@each_role
+def test_every_option_is_described(role):
+    def walk(specs, path):
+        for name, spec in specs.items():
+            assert spec.get("description"), f"{path}{name}"
+            assert spec.get("type"), f"{path}{name}"
+            walk(spec.get("options") or {}, f"{path}{name}.")
+
+    walk(options(role), "")
+
+
+@each_role
+def test_a_role_has_few_variables(role):
+    # About 15: the long tail goes through <role>_config_overrides.
+    assert len(options(role)) <= 20
+
+
+@each_role
+def test_prefixes(role):
+    assert [name for name in options(role) if not name.startswith(prefix(role))] == []
+    internals = load(role / "vars" / "main.yml") or {}
+    assert [name for name in internals if not name.startswith(f"__{prefix(role)}")] == []
+    for path, task in tasks(role):
+        names = [task.get("register"), (task.get("loop_control") or {}).get("loop_var"), *(task.get("vars") or {})]
+        assert [name for name in names if name and not name.startswith(f"__{prefix(role)}")] == [], (path, task["name"])
+
+
+@each_role
+def test_meta(role):
+    meta = load(role / "meta" / "main.yml")
+    assert meta["galaxy_info"]["license"] == "GPL-3.0-or-later"
+    depends = [entry["role"] for entry in meta["dependencies"]]
+    assert depends == ([] if role.name in WITHOUT_PLATFORM else ["mooring.stack.platform"])
+
+
+@each_role
+def test_a_role_knows_no_groups_and_no_other_role(role):
+    others = {name for other in ROLES if other != role and other.name != "platform" for name in options(other)}
+    for path, text in texts(role, "defaults", "tasks", "templates", "vars"):
+        assert not re.search(r"\bgroups\s*[\[.]|\bhostvars\s*\[|\bgroup_names\b", text), path
+        assert sorted(others & set(re.findall(r"\b[a-z]\w+", text))) == [], path
+
+
+# ---------------------------------------------------------------- tasks
+
+
+@each_role
+def test_tasks(role):
+    inputs = set(options(role))
+    for path, task in tasks(role):
+        where = f"{path.relative_to(ROOT)}: {task.get('name')}"
+        module = module_of(task)
+        assert re.match(r"[A-Z]", task.get("name", "")), where
+        assert module.rpartition(".")[2] not in REFUSED_MODULES, where
+        assert "ignore_errors" not in task, where  # defect 16
+        assert task.get("when") is not False, where
+        if module == "ansible.builtin.set_fact":
+            assert not inputs & set(task[module]), where
+        assert module != "ansible.builtin.pause", where
+
+
+@each_role
+def test_commands_say_why_whether_and_what_in_check_mode(role):
+    for path, task in tasks(role):
+        if module_of(task) not in ("ansible.builtin.command", "community.docker.docker_container_exec"):
+            continue
+        where = f"{path.relative_to(ROOT)}: {task['name']}"
+        assert "changed_when" in task, where
+        assert "check_mode" in task or "ansible_check_mode" in str(task.get("when")), where
+        lines = path.read_text().splitlines()
+        number = next(index for index, line in enumerate(lines) if line.strip() == f"- name: {task['name']}")
+        assert lines[number - 1].strip().startswith("#"), f"{where}: no comment says why a command is needed"
+
+
+@each_service
+def test_service_roles_leave_compose_to_its_module(role):
+    used = [module_of(task) for _path, task in tasks(role)]
+    assert "mooring.stack.compose_project" in used
+    assert not any(name.startswith(("ansible.builtin.template", "ansible.builtin.copy")) for name in used)
+
+
+# ---------------------------------------------------------------- compose files
+
+
+def sample(role: pathlib.Path) -> dict[str, t.Any]:
+    """Values for a role's template: its defaults, the local inventory and constants for secrets."""
+    loader = DataLoader()
+    values: dict[str, t.Any] = {"inventory_dir": str(ROOT / "inventories" / "local"), "role_path": str(role)}
+    for path in (ROOT / "roles" / "platform" / "defaults" / "main.yml", role / "defaults" / "main.yml"):
+        values.update(loader.load_from_file(str(path), trusted_as_template=True) or {})
+    for path in sorted((ROOT / "inventories" / "local" / "group_vars").rglob("*.yml")):
+        values.update(loader.load_from_file(str(path), trusted_as_template=True) or {})
+    if (role / "vars" / "main.yml").exists():
+        values.update(loader.load_from_file(str(role / "vars" / "main.yml"), trusted_as_template=True) or {})
+    values.update({name: "sample-of-a-secret" for name in values if name.startswith("vault_")})
+    values.update({f"__{prefix(role)}colour": "blue", f"__{prefix(role)}seal": "none"})
+    return values
+
+
+def compose(role: pathlib.Path, **changes: t.Any) -> dict[str, t.Any]:
+    """A role's compose file as the local inventory renders it."""
+    text = (role / "templates" / "project" / "compose.yml.j2").read_text()
+    templar = Templar(loader=DataLoader(), variables={**sample(role), **changes})
+    return yaml.safe_load(templar.template(trust_as_template(text)))
+
+
+@each_service
+def test_compose_file_holds_services_and_volumes_only(role):
+    assert set(compose(role)) <= {"services", "volumes"}
+
+
+@each_service
+def test_every_service_can_be_judged_and_is_limited(role):
+    for name, service in compose(role)["services"].items():
+        assert service.get("healthcheck", {}).get("test"), name  # defects 9 and 35
+        assert service.get("mem_limit"), name  # defect 4
+        assert ":" in service["image"] and not service["image"].endswith(":latest"), name  # defect 1
+
+
+@each_service
+def test_services_have_no_names_and_no_privileges(role):
+    for name, service in compose(role)["services"].items():
+        assert "container_name" not in service, name  # defect 47
+        assert "network_mode" not in service, name
+        assert not service.get("privileged"), name
+        # Shared settings are declared once, see mooring_service_defaults.
+        assert not {"restart", "logging", "security_opt", "pids_limit"} & set(service), name
+        # Without a user the image's own counts, which for ours is not root.
+        assert str(service.get("user", "")).split(":")[0] not in ("0", "root"), name
+
+
+@each_service
+def test_nothing_but_the_proxy_is_published(role):  # defects 2, 19, 28, 34, 42, 67
+    for name, service in compose(role)["services"].items():
+        for port in service.get("ports") or []:
+            address = str(port).rpartition(":")[0].rpartition(":")[0].strip("[]")
+            assert address, f"{name}: {port} binds every interface"
+            assert role.name in PUBLISHES or ipaddress.ip_address(address).is_loopback, f"{name}: {port}"
+
+
+@each_service
+def test_secrets_are_files(role):  # defect 8, 33
+    for name, service in compose(role)["services"].items():
+        for variable in service.get("environment") or {}:
+            if re.search(r"PASS|SECRET|TOKEN|CREDENTIAL", variable):
+                assert variable.endswith("_FILE"), f"{name}: {variable}"
+    assert "sample-of-a-secret" not in str(compose(role))
+
+
+@each_service
+def test_directories_are_mounted_not_files(role):
+    project = role / "templates" / "project"
+    for name, service in compose(role)["services"].items():
+        for volume in service.get("volumes") or []:
+            source = str(volume).split(":")[0]
+            assert "docker.sock" not in source or str(volume).endswith(":ro"), name  # defect 63
+            assert not (project / source).is_file() and not (project / f"{source}.j2").is_file(), f"{name}: {volume}"
+
+
+@each_service
+def test_data_lies_in_named_volumes(role):  # defects 53, 59, 77
+    rendered = compose(role)
+    used = {
+        str(volume).split(":")[0]
+        for service in rendered["services"].values() for volume in service.get("volumes") or []
+        if not str(volume).startswith((".", "/"))
+    }
+    assert used == set(rendered.get("volumes") or {})
+
+
+def test_what_every_service_shares():
+    shared = defaults(ROOT / "roles" / "platform")["mooring_service_defaults"]
+    assert shared["restart"] == "unless-stopped"  # defect 35
+    assert shared["logging"]["options"]["max-size"] and shared["logging"]["options"]["max-file"]  # defect 3
+    assert shared["cap_drop"] == ["ALL"]
+    assert shared["security_opt"] == ["no-new-privileges:true"]
+    assert shared["pids_limit"]
+
+
+@each_role
+def test_images_are_pinned(role):  # defect 1
+    for name, value in defaults(role).items():
+        if name.endswith("_image"):
+            assert re.search(r"(:[\w.-]+|@sha256:[0-9a-f]{64})$", value) and not value.endswith(":latest"), name
+    for path, text in texts(role, "defaults", "templates", "tasks", "vars", "files"):
+        assert not re.search(r"[\w/]:latest\b", text), path
