@@ -136,6 +136,12 @@ class Situation:
         serving = self.memory if self.proxy_answers else None
         return next((c for c in (serving, self.file, self.recorded) if c in COLOURS), None)
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the places that know a colour all know the same one."""
+        places = {self.file, self.recorded} | ({self.memory} if self.proxy_answers else set())
+        return len(places) == 1
+
     def disagreements(self, target: str) -> list[str]:
         """Where something other than ``target`` is in force, one line each."""
         places = [("the proxy's file says", self.file), ("the last deployment recorded", self.recorded)]
@@ -188,7 +194,10 @@ def _reason(situation: Situation, release: str, target: str, deploy: bool, amiss
             what = f"runs release {release} with another image or configuration"
         else:
             what = f"runs release {served or 'unknown'}"
-        return f"{active} serves and {what}: release {release} is deployed to {target}."
+        # The other colour gets the release, so whoever does not say ``active`` is wrong now.
+        wrong = situation.disagreements(active)
+        beside = f" (although {', '.join(wrong)})" if wrong else ""
+        return f"{active} serves and {what}{beside}: release {release} is deployed to {target}."
     if not amiss:
         return f"{target} serves release {release} as declared."
     return (f"{target} already runs release {release}, but {', '.join(amiss)}: "

@@ -25,6 +25,7 @@ except ImportError:
     jmespath = None
 
 _PLAYBOOK = {"ansible", "ansible-playbook"}
+QUIET_SECONDS = 1.0
 
 # What release_info, release_lock and release_switch are all told.
 COMMON_ARGUMENTS: dict[str, t.Any] = {
@@ -108,10 +109,16 @@ class Host:
             time.sleep(readiness.interval)
 
     def wait_until_drained(self, colour: _release.Colour, port: int, seconds: float) -> float:
-        """Wait until nobody is connected to the colour, but not longer than ``seconds``."""
-        begin = time.monotonic()
-        while time.monotonic() - begin < seconds and _connections(colour.pid, port) > 0:
-            time.sleep(0.25)
+        """Wait until nobody is connected to the colour, but not longer than ``seconds``.
+
+        It must stay so for a moment: a request for which the proxy chose this
+        colour just before the switch may not have connected yet.
+        """
+        begin = quiet_since = time.monotonic()
+        while time.monotonic() - begin < seconds and time.monotonic() - quiet_since < QUIET_SECONDS:
+            time.sleep(0.1)
+            if _connections(colour.pid, port) > 0:
+                quiet_since = time.monotonic()
         return time.monotonic() - begin
 
 

@@ -219,6 +219,9 @@ def main() -> None:
         result = describe(host, situation)
         if module.params["release"]:
             result.update(plan(host, situation, module.params), interrupted=bool((result["lock"] or {}).get("stale")))
+            if not situation.agrees:
+                # Somebody or a killed run left it so; a plain rollback is no news.
+                module.warn(result["reason"])
     module.exit_json(changed=False, **result)
 
 

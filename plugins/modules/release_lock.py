@@ -22,7 +22,7 @@ attributes:
   check_mode:
     description: Can run in check mode and return what a real run would do.
     support: full
-    details: Does nothing at all in check mode.
+    details: Takes no lock in check mode.
   diff_mode:
     description: Will return details on what has changed or is to change.
     support: none
@@ -68,6 +68,12 @@ options:
     description: The colour that served when this run decided; V("") for none.
     type: str
     default: ""
+  replace:
+    description:
+      - Whether the run is going to replace the colour that does not serve. If the proxy's file names that colour it is
+        put right first, because a proxy that restarts reads it. That counts as a change.
+    type: bool
+    default: false
   seconds:
     description: How long the lock is held at most, if nobody gives it back.
     type: float
@@ -127,6 +133,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "release": {"type": "str"},
     "by": {"type": "str", "default": "unknown"},
     "active": {"type": "str", "default": ""},
+    "replace": {"type": "bool", "default": False},
     "seconds": {"type": "float", "default": 600},
 }
 
@@ -140,15 +147,23 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             raise held(host.name, before)
         situation = host.situation(containers=False)
         refuse_surprises(situation, params)
-        if situation.active and situation.file != situation.active:
-            # A proxy that restarts now reads the file: it must not choose the
-            # colour that is about to be replaced.
+        if to_pin(situation, params):
             host.proxy.declare(host.name, situation.active)
         claim = _release.Claim(
             token=secrets.token_hex(8), by=f"{params['by']}{origin()}", release=params["release"],
             since=now, until=now + params["seconds"], process=controlling_process())
         host.store.write_claim(file, claim)
-    return {"token": claim.token, "took_over": before and {"by": before.by, "release": before.release}}
+    return {"changed": to_pin(situation, params), "token": claim.token,
+            "took_over": before and {"by": before.by, "release": before.release}}
+
+
+def to_pin(situation: _release.Situation, params: dict[str, t.Any]) -> bool:
+    """Whether the proxy's file has to be put right before anything is started.
+
+    A proxy that restarts reads it, and must not choose the colour that is about
+    to be replaced.
+    """
+    return params["replace"] and situation.active is not None and situation.file != situation.active
 
 
 def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) -> None:
@@ -175,16 +190,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True,
         required_if=[("state", "present", ["release"]), ("state", "absent", ["token"])])
-    result: dict[str, t.Any] = {"token": module.params["token"] or "", "took_over": None}
+    result: dict[str, t.Any] = {"changed": False, "token": module.params["token"] or ""}
     with domain_errors(module):
         host = Host(module.params, module.run_command)
         if module.check_mode:
-            pass
+            result["changed"] = to_pin(host.situation(containers=False), module.params)
         elif module.params["state"] == "present":
             result = take(host, module.params)
         else:
             give_back(host, module.params["token"])
-    module.exit_json(changed=False, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ version_added: "0.1.0"
 author:
   - The mooring.stack authors (@mooring)
 description:
-  - The colour was started by M(mooring.stack.compose_project). This module asks it whether it is ready, runs the
-    migration of its image once, switches the proxy to it, proves through the proxy that it answers, and records it.
+  - The colour was started by M(mooring.stack.compose_project). This module runs the migration of its image once, asks
+    the colour whether it is ready, switches the proxy to it, proves through the proxy that it answers, and records it.
   - The proxy is switched without a reload. The colour is written to the proxy's file first, then to its memory.
   - If anything fails before the switch, the new colour's last log lines are shown, it is removed, and the old colour
     goes on serving. If anything fails after the switch, the proxy is switched back first.
@@ -112,8 +112,8 @@ options:
         default: 60
   migrate:
     description:
-      - Command, run once per image in a container of the new colour after it is ready and before the switch.
-        The old release still serves then and must be able to live with what it does.
+      - Command, run once per image in a container of the new colour, before the new release is asked whether it is
+        ready. The old release still serves then and must be able to live with what it does.
     type: list
     elements: str
     default: []
@@ -277,12 +277,14 @@ class Deployment:
             keep_warm=self.params["keep_warm"])
 
     def apply(self, situation: _release.Situation, todo: _release.Steps) -> None:
-        """Prove, migrate, switch, prove again, drain and record; undo all of it on failure."""
+        """Migrate, prove, switch, prove again, record and drain; undo all of it on failure."""
         self.expect_own_container(situation.colours[self.target])
         with self.undo_before_switch(situation):
-            running = self.wait_until_ready()
+            # Before the question whether it is ready: a release may well not be
+            # ready until its tables are there.
             if todo.migrate:
-                self.migrate(running)
+                self.migrate(situation.colours[self.target].image_id)
+            running = self.wait_until_ready()
         with self.undo_after_switch(situation, todo):
             if todo.switches:
                 begin = time.monotonic()
@@ -310,7 +312,7 @@ class Deployment:
         self.figures["ready_ms"] = round((time.monotonic() - begin) * 1000, 1)
         return running
 
-    def migrate(self, running: _release.Colour) -> None:
+    def migrate(self, image_id: str) -> None:
         """Run the migration in a container of its own, once per image."""
         seconds, container = self.params["migrate_timeout"], f"{self.host.project(self.target)}-migrate"
 
@@ -330,7 +332,7 @@ class Deployment:
                 f"The migration {' '.join(self.params['migrate'])} of release {self.params['release']} {ended}: {said}"
             ) from error
         record = self.host.store.record()
-        record.ran_migration(running.image_id)
+        record.ran_migration(image_id)
         self.host.store.save(record)
 
     def prove_through_proxy(self) -> None:

@@ -89,6 +89,8 @@ def test_what_serves_is_never_replaced(found, wanted, _a, _t, _d, _s):
 @pytest.mark.parametrize(("found", "wanted", "words"), [
     (situation(), "1", "Nothing serves yet: release 1 is deployed to blue"),
     (situation("1", None, "blue", "blue", "blue"), "2", "blue serves and runs release 1: release 2 is deployed"),
+    (situation("1", None, "blue", "green", "blue"), "2",
+     "blue serves and runs release 1 (although the proxy's file says green): release 2 is deployed to green"),
     (situation("1", "2", "blue", "green", "green"), "2", "but the proxy serves blue:"),
     (situation("1", "2", "green", None, "green"), "2", "but the proxy's file says no colour:"),
     (situation("1", None, "blue", "blue", "blue"), "1", "serves release 1 as declared"),
