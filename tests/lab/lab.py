@@ -139,7 +139,9 @@ def dockerfile(release: str, variant: str) -> str:
             f"FROM mooring.lab/base:{release}\n"
             # systemd 257 refuses the v1 cgroup hierarchy without being forced
             "ENV container=docker SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1\n"
-            "RUN apt-get update -q && apt-get install -yq --no-install-recommends "
+            # a node lives for minutes: package installs in it need not survive a power cut
+            "RUN echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab && apt-get update -q "
+            "&& apt-get install -yq --no-install-recommends "
             f"{' '.join(BASE_PACKAGES)} && apt-get clean && rm -rf /var/lib/apt/lists/*\n"
             # no console logins and no waiting for a network that docker has already set up
             "RUN systemctl mask getty.target console-getty.service systemd-networkd-wait-online.service "
@@ -346,7 +348,7 @@ def up(args: argparse.Namespace) -> None:
     node.start(args.release, args.variant, args.init)
     node.load(args.load)
     say(f"{node.container} is up ({time.monotonic() - started:.0f} s)")
-    print(json.dumps({"node": args.node, "address": node.address(), "user": "root", "port": 22,
+    print(json.dumps({"instance": args.node, "address": node.address(), "user": "root", "port": 22,
                       "identity_file": str(KEY)}))
 
 

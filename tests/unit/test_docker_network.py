@@ -1,0 +1,72 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a network is created, replaced, left alone or refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.mooring.stack.plugins.module_utils._docker_network import Network, canonical, decide
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+WISH = Network("mooring", "198.51.100.0/24", {"mooring.platform": "mooring"})
+# docker 20.10.24, shortened
+INSPECTED = {
+    "Name": "mooring",
+    "Driver": "bridge",
+    "IPAM": {"Driver": "default", "Options": {}, "Config": [{"Subnet": "198.51.100.0/24"}]},
+    "Containers": {"52af": {"Name": "mooring-data_stores-mysql-1", "IPv4Address": "198.51.100.2/24"}},
+    "Options": {},
+    "Labels": {"mooring.platform": "mooring", "other": "theirs"},
+}
+
+
+def test_from_inspect() -> None:
+    network = Network.from_inspect(INSPECTED)
+    assert (network.subnet, network.containers) == ("198.51.100.0/24", ("mooring-data_stores-mysql-1",))
+    assert not decide(network, WISH, present=True).changes_anything
+
+
+@pytest.mark.parametrize("found", [
+    {"IPAM": {"Config": None}, "Labels": None, "Containers": None},
+    {"IPAM": {"Config": [{"Subnet": "2001:db8::/64"}]}, "Labels": {}, "Containers": {}},
+])
+def test_from_inspect_with_nothing_set(found: dict[str, object]) -> None:
+    network = Network.from_inspect({**INSPECTED, **found})
+    assert (network.subnet, network.labels, network.containers) == ("", {}, ())
+
+
+@pytest.mark.parametrize(("current", "desired", "present", "expected"), [
+    # (removes, creates)
+    pytest.param(None, WISH, True, (False, True), id="missing"),
+    pytest.param(None, WISH, False, (False, False), id="absent already"),
+    pytest.param(WISH, WISH, True, (False, False), id="as declared"),
+    pytest.param(WISH, WISH, False, (True, False), id="remove"),
+    pytest.param(WISH, dataclasses.replace(WISH, subnet=""), True, (False, False), id="any subnet"),
+    pytest.param(WISH, dataclasses.replace(WISH, subnet="203.0.113.0/24"), True, (True, True), id="other subnet"),
+    pytest.param(WISH, dataclasses.replace(WISH, labels={"a": "b"}), True, (True, True), id="missing label"),
+    pytest.param(dataclasses.replace(WISH, driver="overlay"), WISH, True, (True, True), id="other driver"),
+])
+def test_decide(current: Network | None, desired: Network, present: bool, expected: tuple[bool, bool]) -> None:
+    plan = decide(current, desired, present)
+    assert (plan.remove, plan.create) == expected
+    assert plan.changes_anything == any(expected)
+
+
+@pytest.mark.parametrize(("present", "says"), [(True, "its subnet is 198.51.100.0/24, not 203.0.113.0/24"),
+                                               (False, "cannot be removed")])
+def test_a_network_in_use_is_never_replaced(present: bool, says: str) -> None:
+    used = dataclasses.replace(WISH, containers=("web-1", "web-2"))
+    with pytest.raises(MooringError, match=says) as raised:
+        decide(used, dataclasses.replace(WISH, subnet="203.0.113.0/24"), present)
+    assert "web-1, web-2" in str(raised.value)
+
+
+def test_canonical() -> None:
+    assert canonical("") == ""
+    assert canonical("198.51.100.0/24") == "198.51.100.0/24"
+    for wrong in ("198.51.100.7/24", "198.51.100.0/33", "anything"):
+        with pytest.raises(MooringError, match="CIDR"):
+            canonical(wrong)
