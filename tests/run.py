@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All tests, cheapest first; ends with one line of totals.
+
+    run.py [--full] [STAGE ...]
+
+A stage's output goes to .cache/test/<stage>.log and is shown when it fails.
+Every stage runs, whatever the ones before it said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import typing as t
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = pathlib.Path(sys.executable).parent
+LOGS = ROOT / ".cache" / "test"
+SCENARIOS = ("docker_engine", "data_stores", "nginx_certbot", "app_blue_green", "site")
+# Programs of the machine that the tests call, and the Debian packages that have them.
+PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk"}
+HEARTBEAT = 15
+# What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
+ANSIBLE_TEST_PIP = "24.2"
+
+
+@dataclasses.dataclass
+class Count:
+    """Totals of a stage."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+class Stage:
+    """One stage: its commands, and its log."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count = Count()
+        self.log = LOGS / f"{name}.log"
+
+    def run(self, *argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **environment: str) -> bool:
+        """Run a command into the log; True if it succeeded."""
+        env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1",
+               "ANSIBLE_NOCOLOR": "1", **environment}
+        with self.log.open("a") as log:
+            log.write(f"$ {' '.join(map(str, argv))}\n")
+            log.flush()
+            return subprocess.run(
+                [str(item) for item in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, check=False).returncode == 0
+
+    def check(self, *argv: str | pathlib.Path, **options: t.Any) -> bool:
+        """Like :meth:`run`, and counts as one test."""
+        good = self.run(*argv, **options)
+        self.count.passed += good
+        self.count.failed += not good
+        return good
+
+    def pytest(self, *paths: str) -> None:
+        """Run pytest and add its totals; reasons of skipped tests go to the log."""
+        good = self.run(sys.executable, "-m", "pytest", "-rs", *paths)
+        totals = re.findall(r"(\d+) (passed|failed|skipped|errors?)", self.log.read_text().splitlines()[-1])
+        found = {word.rstrip("s") if word.startswith("error") else word: int(number) for number, word in totals}
+        self.count.passed += found.get("passed", 0)
+        self.count.skipped += found.get("skipped", 0)
+        self.count.failed += max(found.get("failed", 0) + found.get("error", 0), 0 if good else 1)
+
+
+def engine(stage: Stage) -> None:
+    """The programs and the engine that the other stages need; the engine by our own role."""
+    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    if missing:
+        stage.run(*as_root, "apt-get", "update", "-q")
+        stage.check(*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-yq",
+                    "--no-install-recommends", *missing)
+    stage.check("ansible-playbook", "-i", "tests/lab/inventory.yml", "tests/lab/engine.yml")
+    stage.check(sys.executable, "tests/lab/lab.py", "images")
+
+
+def lint(stage: Stage) -> None:
+    """yamllint, ansible-lint (production), ruff, changelog fragments."""
+    stage.check("yamllint", "--strict", ".")
+    stage.check("ruff", "check", ".")
+    stage.check("ansible-lint", "--offline", "--strict")
+    stage.check("antsibull-changelog", "lint")
+
+
+def unit(stage: Stage) -> None:
+    """Pure decisions and the shape of the repository."""
+    stage.pytest("tests/shape", "tests/unit")
+
+
+def artifact(stage: Stage) -> None:
+    """Build, install elsewhere, every module and role documented; then ansible-test sanity on it."""
+    place = ROOT / ".cache" / "artifact"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    if not stage.check("ansible-galaxy", "collection", "build", "--output-path", place):
+        return
+    archive = next(place.glob("*.tar.gz"))
+    if not stage.check("ansible-galaxy", "collection", "install", "--force", "--offline", archive, "-p", place):
+        return
+    collection = place / "ansible_collections" / "mooring" / "stack"
+    elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(place)}
+    modules = sorted(path.stem for path in (collection / "plugins/modules").glob("*.py"))
+    stage.check("ansible-doc", "--json", *[f"mooring.stack.{name}" for name in modules], cwd=place, **elsewhere)
+    roles = sorted(path.name for path in (collection / "roles").iterdir())
+    stage.check("ansible-doc", "--type", "role", "--json", *[f"mooring.stack.{name}" for name in roles],
+                cwd=place, **elsewhere)
+    stage.check("ansible-playbook", "mooring.stack.site", "--syntax-check", "-i", ROOT / "inventories/local",
+                cwd=place, **elsewhere)
+    for argv in (["git", "init", "--quiet"], ["git", "add", "--all"]):
+        stage.run(*argv, cwd=collection)
+    home = ROOT / ".cache" / "home"
+    _pip_for_ansible_test(home)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stage.check("ansible-test", "sanity", "--requirements", "--python", version, "--color", "no",
+                cwd=collection, HOME=str(home))
+
+
+def _pip_for_ansible_test(home: pathlib.Path) -> None:
+    """ansible-test downloads a script that installs pip; this one takes the pip that Python brings.
+
+    As subprocesses, because ensurepip inside a process switches pip's own configuration off.
+    """
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / f"get_pip_{ANSIBLE_TEST_PIP.replace('.', '_')}.py").write_text(textwrap.dedent(f"""\
+        import subprocess
+        import sys
+
+        subprocess.check_call([sys.executable, "-m", "ensurepip"])
+        subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", "pip=={ANSIBLE_TEST_PIP}"])
+        """))
+
+
+def integration(stage: Stage) -> None:
+    """compose_project against the machine's engine."""
+    stage.pytest("tests/integration")
+
+
+def molecule(scenario: str) -> t.Callable[[Stage], None]:
+    """A scenario: check on bare, converge, converge again, check, verify."""
+    def run(stage: Stage) -> None:
+        stage.check("molecule", "test", "-s", scenario)
+    return run
+
+
+def prove_site(stage: Stage) -> None:
+    """`make up` to `make down` on a bare node without init."""
+    stage.check(sys.executable, "tests/prove/site.py")
+
+
+STAGES: dict[str, t.Callable[[Stage], None]] = {
+    "lint": lint,
+    "unit": unit,
+    "artifact": artifact,
+    "engine": engine,
+    "integration": integration,
+    **{f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS},
+    "prove-site": prove_site,
+}
+# What `make test` has no time for; `make test-full` runs it.
+FULL: dict[str, t.Callable[[Stage], None]] = {}
+
+
+def say(text: str) -> None:
+    """Progress, plain."""
+    print(text, flush=True)
+
+
+def run_stage(name: str, work: t.Callable[[Stage], None]) -> Stage:
+    """Run one stage with a heartbeat; show the end of its log if it failed."""
+    stage = Stage(name)
+    stage.log.write_text("")
+    started = time.monotonic()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT):
+            say(f"... {name}: {time.monotonic() - started:.0f} s")
+
+    say(f"=== {name}: {(work.__doc__ or molecule.__doc__ or '').strip().splitlines()[0]}")
+    heart = threading.Thread(target=beat, daemon=True)
+    heart.start()
+    try:
+        work(stage)
+    finally:
+        done.set()
+        heart.join()
+    count = stage.count
+    if count.failed:
+        say("\n".join(stage.log.read_text(errors="replace").splitlines()[-150:]))
+    for line in stage.log.read_text(errors="replace").splitlines():
+        if line.startswith(("SKIPPED", "prove-")):
+            say(f"    {line}")
+    say(f"{'FAILED' if count.failed else 'ok'} {name}: {count.passed} passed, {count.failed} failed, "
+        f"{count.skipped} skipped in {time.monotonic() - started:.0f} s")
+    return stage
+
+
+def main() -> int:
+    """Run the stages, print the totals."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="also what takes long")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join({**STAGES, **FULL})}")
+    args = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    known = {**STAGES, **FULL}
+    unknown = sorted(set(args.stages) - set(known))
+    if unknown:
+        parser.error(f"unknown stage {', '.join(unknown)}")
+    chosen = args.stages or list(known if args.full else STAGES)
+    started = time.monotonic()
+    stages = [run_stage(name, known[name]) for name in chosen]
+    total = Count(*(sum(getattr(stage.count, field) for stage in stages) for field in ("passed", "failed", "skipped")))
+    say(f"{len(stages)} stages in {(time.monotonic() - started) / 60:.1f} minutes")
+    say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
