@@ -75,13 +75,13 @@ class ActionModule(ActionBase):
         if not result["mmdebstrap"] and any(build["reference"] in result["bases"] for build in result["builds"]):
             failure = self._install_mmdebstrap()
             if failure:
-                return {**result, **failure}
+                return {**result, **failure, "changed": False}
         total = len(result["builds"])
         for number, build in enumerate(result["builds"], start=1):
             context = contexts.get(build["reference"])
             failure = self._build(build, number, total, recipes[context] if context else None)
             if failure:
-                return {**result, **failure}
+                return {**result, **failure, "changed": number > 1}
         return result
 
     def _read_recipes(self, options: dict[str, t.Any]) -> dict[str, Files]:

@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(argument_spec={
+        _validation, args = self.validate_argument_spec(argument_spec={
             "facts": {"type": "str", "required": True},
         })
         self._hostvars = (task_vars or {})["hostvars"]

@@ -35,7 +35,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreac
 KEPT_VERSIONS = 3
 PLACEHOLDER_LIFETIME = dt.timedelta(days=3650)
 CERTBOT_SECONDS = 300
-RELOAD_SECONDS = 15
+RELOAD_SECONDS = 30
 CHALLENGES = ".well-known/acme-challenge"
 STAGING = "staging"
 

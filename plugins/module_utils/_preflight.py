@@ -557,7 +557,7 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
     for index, account in host.items_of(accounts):
         grants = account.get("grants")
         for level in grants if isinstance(grants, dict) else []:
-            schema = str(level).split(".")[0].strip("`")
+            schema = str(level).split(".", maxsplit=1)[0].strip("`")
             twin = next((known for known in schemas if known.lower() == schema.lower() and known != schema), None)
             if twin and schema not in schemas:
                 source = host.settings[accounts].source_of(f"[{index}].name")

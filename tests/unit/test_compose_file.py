@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.mooring.stack.plugins.module_utils import _compose_file as compose_file
+from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 DEFAULTS = {"restart": "unless-stopped", "cap_drop": ["ALL"]}

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Starts mysqld; creates the data directory first if it is empty.
 #
 # MYSQL_ROOT_PASSWORD   required for the first start, or MYSQL_ALLOW_EMPTY_PASSWORD=yes

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Starts redis-server; a configuration file or options may be given alone.
 # Started as root, it gives up root first.
 set -euo pipefail
