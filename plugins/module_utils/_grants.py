@@ -477,7 +477,7 @@ def _account_change(server: Server, account: Desired, known: t.Sequence[str]) ->
         if extra:
             suspicious += _judge_extra(level, account.who, known)
         if extra and account.exact:
-            statements.append(_revoke(server, account.who, level, extra))
+            statements += _revoke(server, account.who, level, extra)
             before.append(f"  GRANT {', '.join(sorted(extra))} ON {level.sql} TO {account.who}")
     for role in sorted(found.roles) if found and account.exact else []:
         statements.append(Statement((f"REVOKE {role.sql} FROM {account.who.sql}",)))
@@ -549,14 +549,19 @@ def _grant(server: Server, who: Who, level: Level, missing: frozenset[str], want
     return Statement((f"GRANT {shown} ON {level.sql} TO {who.sql}{option}",))
 
 
-def _revoke(server: Server, who: Who, level: Level, extra: frozenset[str]) -> Statement:
+def _revoke(server: Server, who: Who, level: Level, extra: frozenset[str]) -> list[Statement]:
     names = extra - {GRANT_OPTION}
-    shown = [_listed(server, level, names)] if names else []
+    revoked = []
     if GRANT_OPTION in extra:
-        # ALL and GRANT OPTION stand together only in the form that revokes every level.
-        shown = [", ".join(sorted(names))] if names else []
-        shown.append(GRANT_OPTION)
-    return Statement((f"REVOKE {', '.join(shown)} ON {level.sql} FROM {who.sql}",))
+        # On its own: in one list with a dynamic privilege the server leaves the option in place (seen with 9.7) ...
+        revoked.append(GRANT_OPTION)
+    if names:
+        revoked.append(_listed(server, level, names))
+    statements = [Statement((f"REVOKE {shown} ON {level.sql} FROM {who.sql}",)) for shown in revoked]
+    if GRANT_OPTION in extra and level == GLOBAL:
+        # ... and without this it goes on honouring the option of dynamic privileges.
+        statements.append(Statement(("FLUSH PRIVILEGES",)))
+    return statements
 
 
 def _listed(server: Server, level: Level, names: frozenset[str]) -> str:

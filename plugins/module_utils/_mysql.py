@@ -4,7 +4,7 @@
 """Private to mooring.stack: the only place that talks to MySQL.
 
 The server's own tables are read instead of SHOW GRANTS: that is one query per
-kind of privilege for all accounts, not one per account, and the names come
+kind of privilege for all accounts, not one per account, and most names come
 unquoted. Password hashes are never selected.
 """
 
@@ -151,9 +151,15 @@ class Mysql:
                            + ", ".join(quote_name(name) for name in static) + " FROM mysql.user")
         for user, host, *rest in users:
             add(user, host, GLOBAL, self._flags(static, rest[4:]))
-        for user, host, name, option in self._rows(
-                "SELECT USER, HOST, PRIV, WITH_GRANT_OPTION FROM mysql.global_grants"):
-            add(user, host, GLOBAL, frozenset({name, GRANT_OPTION} if option == "Y" else {name}))
+        everywhere = self._global_privileges()
+        dynamic = everywhere - {_privilege_of(name) for name in static}
+        named = {f"'{user}'@'{host}'": (user, host) for user, host, *_rest in users}
+        # Not from mysql.global_grants: after REVOKE GRANT OPTION the table says that the option
+        # is gone, while the server still honours it (9.7) until FLUSH PRIVILEGES. This view knows.
+        for grantee, name, option in self._rows(
+                "SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES"):
+            if name in dynamic and grantee in named:
+                add(*named[grantee], GLOBAL, frozenset({name, GRANT_OPTION} if option == "YES" else {name}))
         in_schema = [name for name in columns["db"] if name.endswith("_priv")]
         for user, host, schema, *flags in self._rows(
                 "SELECT User, Host, Db, " + ", ".join(quote_name(name) for name in in_schema) + " FROM mysql.db"):
@@ -181,7 +187,7 @@ class Mysql:
                 grants=grants.get(who, {}), roles=frozenset(roles.get(who, ())),
                 accepts_password=self._tried(who, plugin, passwords, everybody))
         return Server(schemas=schemas, accounts=accounts, lower_case_names=lower_case, privileges={
-            "global": self._global_privileges(),
+            "global": everywhere,
             "schema": frozenset(_privilege_of(name) for name in in_schema) - {GRANT_OPTION},
             "table": frozenset(_set_members(columns["tables_priv"]["Table_priv"])) - {GRANT_OPTION},
         })
