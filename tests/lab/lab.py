@@ -15,7 +15,8 @@
 
 A lab is a set of nodes with one name. Node images are made from distribution
 packages (mmdebstrap, then docker build), carry a digest of their recipe and are
-reused until it changes. Everything created carries the label ``mooring.lab``;
+reused until it changes; mooring.lab/witness:1 is a 2 MB image that can be loaded
+anywhere. Everything created carries the label ``mooring.lab``;
 ``down`` removes nothing else. Needs root, docker and mmdebstrap; standard
 library only, so that any Python of the machine can run it.
 """
@@ -44,6 +45,7 @@ RECIPE_LABEL = "mooring.lab.recipe"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 RELEASES = ("trixie", "bookworm")
 VARIANTS = ("bare", "engine")
+WITNESS = "mooring.lab/witness:1"  # a 2 MB image for containers that only have to exist
 BOOT_LIMIT = 90
 ENGINE_LIMIT = 90
 
@@ -119,6 +121,10 @@ def host_apt_options() -> list[str]:
 def host_proxies() -> dict[str, str]:
     names = ("http_proxy", "https_proxy", "no_proxy")
     return {name: os.environ[name] for name in (*names, *map(str.upper, names)) if os.environ.get(name)}
+
+
+def proxy_arguments() -> list[str]:
+    return [arg for item in host_proxies().items() for arg in ("--build-arg", "=".join(item))]
 
 
 def ca_bundle() -> pathlib.Path | None:
@@ -204,10 +210,22 @@ def need_image(release: str, variant: str) -> str:
             if up_to_date(image, recipe):
                 continue
             say(f"building {image} (about a minute)")
-            proxies = [arg for item in host_proxies().items() for arg in ("--build-arg", "=".join(item))]
             docker("build", "--quiet", "--tag", image, "--label", f"{LABEL}=image",
-                   "--label", f"{RECIPE_LABEL}={recipe}", *proxies, "-", data=text.encode())
+                   "--label", f"{RECIPE_LABEL}={recipe}", *proxy_arguments(), "-", data=text.encode())
     return image_name(release, variant)
+
+
+def need_witness() -> None:
+    with exclusive("images"):
+        below = need_base("trixie")
+        text = ("FROM mooring.lab/base:trixie AS parts\n"
+                "RUN apt-get update -q && apt-get install -yq --no-install-recommends busybox-static\n"
+                "FROM scratch\nCOPY --from=parts /bin/busybox /bin/sleep\n"
+                'CMD ["/bin/sleep", "infinity"]\n')
+        recipe = digest(below, text)
+        if not up_to_date(WITNESS, recipe):
+            docker("build", "--quiet", "--tag", WITNESS, "--label", f"{LABEL}=image",
+                   "--label", f"{RECIPE_LABEL}={recipe}", *proxy_arguments(), "-", data=text.encode())
 
 
 # --- nodes -----------------------------------------------------------------------------
@@ -289,6 +307,8 @@ class Node:
 
     def load(self, images: t.Sequence[str]) -> None:
         """Copy images of this machine's engine into the node's, those it lacks only."""
+        if WITNESS in images:
+            need_witness()
         wanted = [image for image in images if not self._has(image)]
         if not wanted:
             return
