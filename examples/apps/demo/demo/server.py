@@ -139,6 +139,16 @@ class Server(http.server.ThreadingHTTPServer):
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="accept", daemon=True).start()
 
+    def _accept_waiting(self) -> None:
+        """Take the connections that the kernel already made: closing the port would reset them."""
+        self.socket.setblocking(False)
+        while True:
+            try:
+                request, address = self.get_request()
+            except BlockingIOError:
+                return
+            self.process_request(request, address)
+
     def drain(self, notice_seconds: float, limit_seconds: float) -> bool:
         """Ends the service; True when every request that arrived was answered.
 
@@ -149,6 +159,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.app.draining = True
         time.sleep(notice_seconds)
         self.shutdown()
+        self._accept_waiting()
         self.server_close()
         os.close(self._end)
         with self._changed:
