@@ -287,6 +287,15 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True)
+class Holder:
+    """The run of Ansible behind a claim: its process, and the machine that this runs on."""
+
+    machine: str
+    pid: int
+    started: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Claim:
     """Who holds the deployment lock between the tasks of a run."""
 
@@ -295,31 +304,28 @@ class Claim:
     release: str
     since: float
     until: float
-    process: tuple[int, str] | None = None
+    holder: Holder
 
     @classmethod
     def from_text(cls, text: str) -> Claim | None:
         """The claim in the lock file; None where it is empty or not readable as one."""
         try:
             document = json.loads(text)
-            process = document.pop("process", None)
-            return cls(**document, process=(int(process[0]), str(process[1])) if process else None)
-        except (ValueError, TypeError, AttributeError, IndexError):
+            return cls(**{**document, "holder": Holder(**document["holder"])})
+        except (ValueError, TypeError, KeyError):
             return None
 
     def text(self) -> str:
         """What is written to the lock file."""
         return json.dumps(dataclasses.asdict(self)) + "\n"
 
-    def is_stale(self, now: float, process_lives: t.Callable[[tuple[int, str]], bool]) -> bool:
+    def is_stale(self, now: float, gone: t.Collection[Holder] = ()) -> bool:
         """Whether nobody stands behind the claim any more.
 
-        A process that is gone proves it. Where the connection leaves no process
-        to look at between two tasks, only time can tell.
+        Only the machine that the holder ran on can tell that it is ``gone``;
+        for everybody else its time has to be over.
         """
-        if self.process is not None and not process_lives(self.process):
-            return True
-        return now > self.until
+        return now > self.until or self.holder in gone
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -24,7 +25,6 @@ try:
 except ImportError:
     jmespath = None
 
-_PLAYBOOK = {"ansible", "ansible-playbook"}
 QUIET_SECONDS = 1.0
 
 # What release_info, release_lock and release_switch are all told.
@@ -217,53 +217,15 @@ def held(name: str, claim: _release.Claim | None) -> MooringError:
     if claim is None:
         return MooringError(f"Another run is working on the release of '{name}' now. Run again when it has ended.")
     since, until = (time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (claim.since, claim.until))
-    process = f", process {claim.process[0]}" if claim.process else ""
     return MooringError(
-        f"{claim.by} holds the deployment lock of '{name}' since {since} for release {claim.release}{process}. "
-        f"Wait until that run ended. If it is gone without giving the lock back, it loses the lock at {until}.",
-        holder={"by": claim.by, "release": claim.release, "since": claim.since, "until": claim.until})
+        f"{claim.by} holds the deployment lock of '{name}' since {since} for release {claim.release} "
+        f"(process {claim.holder.pid} on {claim.holder.machine}). Wait until that run has ended. If it is gone without "
+        f"giving the lock back, run again on {claim.holder.machine}, or wait until {until}.",
+        holder=dataclasses.asdict(claim.holder))
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _process(pid: int) -> tuple[int, str, list[str]] | None:
-    """Parent, start time and arguments of a process; None when it is gone."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return None
-    # The command name stands in parentheses and may contain anything.
-    fields = stat.rpartition(")")[2].split()
-    return int(fields[1]), fields[19], arguments
-
-
-def process_lives(process: tuple[int, str]) -> bool:
-    """Whether exactly this process, not a later one with its number, still runs."""
-    found = _process(process[0])
-    return found is not None and found[1] == process[1]
-
-
-def controlling_process() -> tuple[int, str] | None:
-    """The process whose end means that this Ansible run has ended.
-
-    With a local connection that is ansible-playbook, over SSH the server's
-    session. Other connections leave nothing between two tasks.
-    """
-    pid, session, playbook = os.getppid(), None, None
-    while pid > 1:
-        found = _process(pid)
-        if found is None:
-            break
-        parent, started, arguments = found
-        if _PLAYBOOK & {pathlib.PurePath(argument).name for argument in arguments[:2]}:
-            playbook = (pid, started)
-        if session is None and arguments[0].startswith("sshd"):
-            session = (pid, started)
-        pid = parent
-    return playbook or session
 
 
 def origin() -> str:

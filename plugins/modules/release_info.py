@@ -117,7 +117,7 @@ history:
   type: list
   elements: dict
 lock:
-  description: Who holds the deployment lock and whether nobody stands behind it any more, V(null) if nobody does.
+  description: Who holds the deployment lock and whether their time is over, V(null) if nobody holds it.
   returned: always
   type: dict
 target:
@@ -137,10 +137,6 @@ due:
   description: Whether there is anything to deploy or to switch.
   returned: when O(release) is given
   type: bool
-interrupted:
-  description: Whether an earlier deployment ended without giving its lock back.
-  returned: when O(release) is given
-  type: bool
 reason:
   description: The decision in one sentence.
   returned: when O(release) is given
@@ -151,6 +147,7 @@ seal:
   type: str
 """
 
+import dataclasses
 import secrets
 import time
 import typing as t
@@ -161,7 +158,6 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import domai
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
-    process_lives,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -186,7 +182,7 @@ def describe(host: Host, situation: _release.Situation) -> dict[str, t.Any]:
         "colours": {name: colour.public() for name, colour in situation.colours.items()},
         "history": host.store.record().history[-10:],
         "lock": claim and {"by": claim.by, "release": claim.release, "since": claim.since,
-                           "stale": claim.is_stale(time.time(), process_lives)},
+                           "holder": dataclasses.asdict(claim.holder), "expired": claim.is_stale(time.time())},
     }
 
 
@@ -218,7 +214,7 @@ def main() -> None:
         situation = host.situation()
         result = describe(host, situation)
         if module.params["release"]:
-            result.update(plan(host, situation, module.params), interrupted=bool((result["lock"] or {}).get("stale")))
+            result.update(plan(host, situation, module.params))
             if not situation.agrees:
                 # Somebody or a killed run left it so; a plain rollback is no news.
                 module.warn(result["reason"])

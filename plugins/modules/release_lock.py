@@ -14,8 +14,8 @@ author:
 description:
   - A deployment takes several tasks, and no process on the host lives through all of them. The lock is a claim in a
     file, with a token that the later tasks show. M(mooring.stack.release_switch) refuses to switch without it.
-  - A claim is stale, and is taken over, when the process that stands behind it is gone (C(ansible-playbook) itself
-    with a local connection, the session over SSH), or when its time is over.
+  - A claim is stale, and is taken over, when the run of Ansible that stands behind it is gone, or when its time is
+    over. That the run is gone can only be seen on the machine that it ran on.
   - Taking the lock also refuses when the proxy does not answer, or when another colour serves than the one that this
     run decided by. So nothing is started that could not be switched to.
 attributes:
@@ -78,6 +78,38 @@ options:
     description: How long the lock is held at most, if nobody gives it back.
     type: float
     default: 600
+  holder:
+    description: The run of Ansible. Filled in by the controller half; not for playbooks.
+    type: dict
+    suboptions:
+      machine:
+        description: Name of the controller.
+        type: str
+        required: true
+      pid:
+        description: Process of the run.
+        type: int
+        required: true
+      started:
+        description: When the process started, where the controller can tell.
+        type: str
+        default: ""
+  gone:
+    description: A holder that is known to be gone. Filled in by the controller half; not for playbooks.
+    type: dict
+    suboptions:
+      machine:
+        description: Name of the controller.
+        type: str
+        required: true
+      pid:
+        description: Process of the run.
+        type: int
+        required: true
+      started:
+        description: When the process started, where the controller can tell.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -117,15 +149,18 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
-    controlling_process,
     held,
     origin,
-    process_lives,
 )
 
 # A module call of a killed run may still be at work; it ends by itself.
 WAIT_SECONDS = 20
 
+HOLDER_SPEC: dict[str, t.Any] = {
+    "machine": {"type": "str", "required": True},
+    "pid": {"type": "int", "required": True},
+    "started": {"type": "str", "default": ""},
+}
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **PLATFORM_ARGUMENTS,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -135,15 +170,18 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "active": {"type": "str", "default": ""},
     "replace": {"type": "bool", "default": False},
     "seconds": {"type": "float", "default": 600},
+    "holder": {"type": "dict", "options": HOLDER_SPEC},
+    "gone": {"type": "dict", "options": HOLDER_SPEC},
 }
 
 
 def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Take the lock, or refuse with who holds it."""
     now = time.time()
+    gone = [_release.Holder(**params["gone"])] if params["gone"] else []
     with host.store.locked(WAIT_SECONDS) as file:
         before = host.store.claim()
-        if before is not None and not before.is_stale(now, process_lives):
+        if before is not None and not before.is_stale(now, gone):
             raise held(host.name, before)
         situation = host.situation(containers=False)
         refuse_surprises(situation, params)
@@ -151,7 +189,7 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             host.proxy.declare(host.name, situation.active)
         claim = _release.Claim(
             token=secrets.token_hex(8), by=f"{params['by']}{origin()}", release=params["release"],
-            since=now, until=now + params["seconds"], process=controlling_process())
+            since=now, until=now + params["seconds"], holder=_release.Holder(**params["holder"]))
         host.store.write_claim(file, claim)
     return {"changed": to_pin(situation, params), "token": claim.token,
             "took_over": before and {"by": before.by, "release": before.release}}
@@ -189,7 +227,7 @@ def give_back(host: Host, token: str | None) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True,
-        required_if=[("state", "present", ["release"]), ("state", "absent", ["token"])])
+        required_if=[("state", "present", ["release", "holder"]), ("state", "absent", ["token"])])
     result: dict[str, t.Any] = {"changed": False, "token": module.params["token"] or ""}
     with domain_errors(module):
         host = Host(module.params, module.run_command)

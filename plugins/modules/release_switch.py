@@ -211,7 +211,6 @@ from ansible_collections.mooring.stack.plugins.module_utils._release_host import
     Host,
     held,
     origin,
-    process_lives,
 )
 
 WAIT_SECONDS = 20
@@ -447,7 +446,7 @@ class Deployment:
         claim, token = self.host.store.claim(), self.params["token"]
         if not todo.changes_anything or (claim is not None and claim.token == token):
             return
-        if claim is not None and not claim.is_stale(time.time(), process_lives):
+        if claim is not None and not claim.is_stale(time.time()):
             raise held(self.name, claim)
         if token:
             raise MooringError(

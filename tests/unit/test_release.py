@@ -5,10 +5,22 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import pytest
+from ansible_collections.mooring.stack.plugins.action.release_lock import is_gone, started
 from ansible_collections.mooring.stack.plugins.module_utils import _release as release
-from ansible_collections.mooring.stack.plugins.module_utils._release import Claim, Colour, Readiness, Record, Situation
+from ansible_collections.mooring.stack.plugins.module_utils._release import (
+    Claim,
+    Colour,
+    Holder,
+    Readiness,
+    Record,
+    Situation,
+)
 
 SALT = "00112233445566ff"
 
@@ -267,24 +279,35 @@ def test_a_record_survives_its_file():
     assert again.migrated == ["sha256:1"]
 
 
-CLAIM = Claim(token="t", by="alice", release="2", since=100.0, until=200.0, process=(42, "7"))
+HOLDER = Holder("laptop", 42, "7")
+CLAIM = Claim(token="t", by="alice", release="2", since=100.0, until=200.0, holder=HOLDER)
 
 
-@pytest.mark.parametrize(("claim", "now", "lives", "stale"), [
-    (CLAIM, 150, True, False),
-    (CLAIM, 150, False, True),
-    (CLAIM, 201, True, True),
-    (dataclasses.replace(CLAIM, process=None), 150, False, False),
-    (dataclasses.replace(CLAIM, process=None), 201, False, True),
+@pytest.mark.parametrize(("now", "gone", "stale"), [
+    (150, [], False),
+    (150, [HOLDER], True),
+    (150, [Holder("laptop", 42, "8")], False),
+    (150, [Holder("other", 42, "7")], False),
+    (201, [], True),
 ])
-def test_a_claim_is_stale_when_nobody_stands_behind_it(claim, now, lives, stale):
-    assert claim.is_stale(now, lambda _process: lives) is stale
+def test_a_claim_is_stale_when_nobody_stands_behind_it(now, gone, stale):
+    assert CLAIM.is_stale(now, gone) is stale
 
 
 def test_a_claim_survives_its_file():
     assert Claim.from_text(CLAIM.text()) == CLAIM
-    for text in ("", "{}", "[]", "null", "no json", '{"token": "t", "process": [1]}'):
+    for text in ("", "{}", "[]", "null", "no json", '{"token": "t", "holder": [1]}', '{"holder": {}}'):
         assert Claim.from_text(text) is None
+
+
+def test_a_run_on_this_machine_is_seen_to_be_gone():
+    here, me = socket.gethostname(), os.getpid()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert is_gone({"machine": here, "pid": ended.pid, "started": ""})
+    assert not is_gone({"machine": here, "pid": me, "started": started(me)})
+    assert is_gone({"machine": here, "pid": me, "started": "an earlier process of this number"})
+    assert not is_gone({"machine": f"not-{here}", "pid": ended.pid, "started": ""})
 
 
 def search(expression, document):
