@@ -39,7 +39,7 @@ class Redis:
         self._socket.close()
 
     def ask(self, *words: str) -> str:
-        """The status or error line that answers a command, without its mark: ``+OK`` is ``OK``, errors keep theirs."""
+        """The first line that answers a command: ``OK`` for ``+OK``; errors and values keep their mark."""
         encoded = [word.encode() for word in words]
         parts = [b"*%d\r\n" % len(encoded), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)]
         try:
@@ -47,6 +47,6 @@ class Redis:
             line = self._stream.readline()
         except OSError as error:
             raise RedisGone(f"Redis stopped answering at {self._path}: {error}.") from error
-        if not line.endswith(b"\r\n") or line[:1] not in (b"+", b"-"):
+        if not line.endswith(b"\r\n") or line[:1] not in (b"+", b"-", b":", b"$", b"*"):
             raise MooringError(f"What answers at {self._path} is not Redis.")
         return line[:-2].decode("utf-8", "replace").removeprefix("+")
