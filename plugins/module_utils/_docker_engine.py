@@ -19,6 +19,8 @@ HOST_LIBRARIES = ("python3-apt", "python3-cryptography", "python3-jmespath", "py
 UPSTREAM_ENGINE = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin")
 UPSTREAM_COMPOSE = "docker-compose-plugin"
 UPSTREAM_KEY = "/etc/apt/keyrings/docker.asc"
+CONFIG_FILE = "/etc/docker/daemon.json"
+LOG_FILE = "/var/log/mooring-dockerd.log"  # where systemd's journal does not keep it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,11 +138,12 @@ def decide(host: Host, wish: Wish) -> Plan:
     changed = {path: content for path, content in files.items() if host.files.get(path) != content}
     key_url = "" if adopted or distro else f"{wish.repository}/{host.distribution}/gpg"
     # What this role brought to the host; whoever removes the platform reads it.
+    brought = [] if adopted else [CONFIG_FILE, LOG_FILE, *([UPSTREAM_KEY] if key_url else [])]
     marker = {
         "engine": "adopted" if adopted else "installed",
         "source": wish.source,
         "packages": sorted({name.partition("=")[0] for name in missing}.union(host.marker.get("packages", []))),
-        "files": sorted({*files, *([UPSTREAM_KEY] if key_url else []), *host.marker.get("files", [])}),
+        "files": sorted({*files, *brought, *host.marker.get("files", [])}),
     }
     return Plan(adopted, missing, changed, key_url, marker)
 

@@ -86,6 +86,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker_engine import (
+    CONFIG_FILE,
+    LOG_FILE,
     Daemon,
     DaemonPlan,
     decide_daemon,
@@ -93,9 +95,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_engine impor
 )
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
 
-CONFIG = pathlib.Path("/etc/docker/daemon.json")
+CONFIG = pathlib.Path(CONFIG_FILE)
 PID_FILE = pathlib.Path("/run/docker.pid")  # written by the daemon itself, at each start
-LOG_FILE = "/var/log/mooring-dockerd.log"
 LOG_LINES = 20
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -57,6 +57,7 @@ def test_a_bare_host_gets_the_packages_of_its_distribution(codename: str, engine
     assert not plan.adopted
     assert set(plan.files) == (PINNED if codename == "bookworm" else set())
     assert plan.marker["engine"] == "installed"
+    assert {"/etc/docker/daemon.json", "/var/log/mooring-dockerd.log", *plan.files} == set(plan.marker["files"])
     assert set(plan.marker["packages"]) == {name.partition("=")[0] for name in plan.packages}
 
 
@@ -114,7 +115,7 @@ def test_a_foreign_engine_that_does_not_run_is_adopted_too() -> None:
 def test_an_adopted_engine_still_gets_the_libraries() -> None:
     plan = decide(dataclasses.replace(FOREIGN, packages=frozenset()), UPSTREAM)
     assert plan.packages == HOST_LIBRARIES
-    assert plan.marker["engine"] == "adopted"
+    assert plan.marker == {"engine": "adopted", "source": "upstream", "packages": list(HOST_LIBRARIES), "files": []}
 
 
 @pytest.mark.parametrize("compose", ["", "2.17.2"])
