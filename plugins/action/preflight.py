@@ -93,7 +93,7 @@ class ActionModule(ActionBase):
         roles = {}
         for path in sorted(ROLES.glob("*/meta/argument_specs.yml")):
             name = path.parents[1].name
-            spec = self._loader.load_from_file(str(path))["argument_specs"]["main"]
+            (spec,) = self._loader.load_from_file(str(path))["argument_specs"].values()
             template = path.parents[1] / "templates" / "project" / "compose.yml.j2"
             services = service_names(template.read_text(encoding="utf-8")) if template.exists() else set()
             roles[name] = Role(name, dict(spec.get("options") or {}), services)

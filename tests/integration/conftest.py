@@ -18,10 +18,10 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/lab")]
 
-from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError  # noqa: E402
 from ansible_collections.mooring.stack.plugins.modules import compose_project  # noqa: E402
+from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file  # noqa: E402
 
 OPTIONS = {
     "secrets": {"web": {"owner": 1234, "files": {"token": "sentinel-in-an-option"}}},

@@ -32,8 +32,9 @@ def files() -> list[pathlib.Path]:
 
 
 def options(role: str) -> set[str]:
-    spec = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
-    return set(spec["argument_specs"]["main"].get("options") or {})
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
+    (spec,) = specs["argument_specs"].values()
+    return set(spec.get("options") or {})
 
 
 def text(path: pathlib.Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
 
 DEFAULTS = {"restart": "unless-stopped", "cap_drop": ["ALL"]}
 

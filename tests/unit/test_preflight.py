@@ -45,9 +45,9 @@ def roles():
     found = {}
     for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
         role = path.parents[1]
-        options = yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+        (spec,) = yaml.safe_load(path.read_text())["argument_specs"].values()
         template = role / "templates" / "project" / "compose.yml.j2"
-        found[role.name] = Role(role.name, options, service_names(template.read_text()) if template.exists() else set())
+        found[role.name] = Role(role.name, spec["options"], service_names(template.read_text()) if template.exists() else set())
     return found
 
 
