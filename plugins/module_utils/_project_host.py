@@ -38,6 +38,10 @@ class Validator:
     command: tuple[str, ...]
 
 
+class NotHealthy(MooringError):
+    """Services that did not become healthy in time."""
+
+
 class ProjectHost:
     """One Compose project in ``directory``, named ``name`` on the engine."""
 
@@ -142,7 +146,7 @@ class ProjectHost:
         self._swap(plan, declared)
         try:
             self._bring_up(plan, declared)
-        except CommandFailed as error:
+        except (CommandFailed, NotHealthy) as error:
             raise self._restore(error, declared) from error
         self._record(declared, plan, before)
 
@@ -150,8 +154,8 @@ class ProjectHost:
         """Wait for services that still start, without changing anything."""
         try:
             self._up(sorted(declared.services))
-        except CommandFailed as error:
-            raise MooringError(f"{_first_line(error)}\n{self._culprits()}") from error
+        except (CommandFailed, NotHealthy) as error:
+            raise MooringError(f"{_last_line(error)}\n{self._culprits()}") from error
 
     def _stage(self, declared: project.Declared, contents: dict[str, bytes]) -> None:
         staged = self._state("staged")
@@ -268,14 +272,18 @@ class ProjectHost:
             return
         self.compose.run("up", "--detach", "--no-build", "--no-deps", "--remove-orphans", "--quiet-pull",
                          "--wait", "--wait-timeout", str(self.wait_timeout), *services)
+        # Compose was seen to end with status 0 when its limit passed first.
+        late = [container.name for container in self._not_well() if container.service in services]
+        if late:
+            raise NotHealthy(f"{', '.join(late)} did not become healthy in {self.wait_timeout} s")
 
     def _reload(self, service: project.Service) -> None:
         for reload in service.reloads:
             self.compose.run("exec", "--no-TTY", service.name, *reload.command)
 
-    def _restore(self, error: CommandFailed, declared: project.Declared) -> MooringError:
+    def _restore(self, error: MooringError, declared: project.Declared) -> MooringError:
         """Put the previous tree back and say what happened to the new one."""
-        said = f"{_first_line(error)}\n{self._culprits()}".strip()
+        said = f"{_last_line(error)}\n{self._culprits()}".strip()
         previous = self._state("previous")
         manifest = project.Manifest.from_json(files.read_text(os.path.join(previous, "manifest.json")) or "")
         if not manifest.services:
@@ -301,22 +309,24 @@ class ProjectHost:
             for name in kept:
                 if name in declared.services:
                     self._reload(declared.services[name])
-        except CommandFailed as second:
+        except (CommandFailed, NotHealthy) as second:
             return MooringError(
                 f"{self.name} did not come up, and the previous version, whose files are back in "
-                f"{self.directory}, did not either ({_first_line(second)}).\n{said}")
+                f"{self.directory}, did not either ({_last_line(second)}).\n{said}")
         self._forget_previous()
         return MooringError(f"{self.name} did not come up; the previous version is back and runs.\n{said}")
+
+    def _not_well(self) -> list[project.Container]:
+        containers = map(project.read_container, self.docker.project_containers(self.name))
+        return [one for one in containers if one.status != "running" or one.health not in ("", "healthy")]
 
     def _culprits(self) -> str:
         """State and last log lines of each container that is not as it should be."""
         parts = []
-        for inspected in self.docker.project_containers(self.name):
-            container = project.read_container(inspected)
-            if container.status != "running" or container.health not in ("", "healthy"):
-                state = " ".join(part for part in (container.status, container.health) if part)
-                parts.append(f"{container.name} is {state}; its last lines:\n"
-                             f"{self.docker.logs(container.name, LOG_LINES) or '(no log lines)'}")
+        for container in self._not_well():
+            state = " ".join(part for part in (container.status, container.health) if part)
+            parts.append(f"{container.name} is {state}; its last lines:\n"
+                         f"{self.docker.logs(container.name, LOG_LINES) or '(no log lines)'}")
         return "\n".join(parts)
 
     def _record(self, declared: project.Declared, plan: project.Plan, before: project.Manifest) -> None:
@@ -359,6 +369,7 @@ def _names_of(image: dict[str, t.Any]) -> set[str]:
     return tags | {image["Id"]} | {tag[: -len(":latest")] for tag in tags if tag.endswith(":latest")}
 
 
-def _first_line(error: CommandFailed) -> str:
-    lines = [line for line in (error.stderr or error.stdout).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else str(error)
+def _last_line(error: MooringError) -> str:
+    """What a command said last, which is where Compose gives its reason."""
+    said = error.stderr or error.stdout if isinstance(error, CommandFailed) else ""
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), str(error))
