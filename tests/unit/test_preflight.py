@@ -47,7 +47,8 @@ def roles():
         role = path.parents[1]
         (spec,) = yaml.safe_load(path.read_text())["argument_specs"].values()
         template = role / "templates" / "project" / "compose.yml.j2"
-        found[role.name] = Role(role.name, spec["options"], service_names(template.read_text()) if template.exists() else set())
+        services = service_names(template.read_text()) if template.exists() else set()
+        found[role.name] = Role(role.name, spec["options"], services)
     return found
 
 
