@@ -2,12 +2,13 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All tests, cheapest first; ends with one line of totals.
+"""All tests; ends with one line of totals.
 
-    run.py [--full] [STAGE ...]
+    run.py [--full] [--jobs 2] [STAGE ...]
 
-A stage's output goes to .cache/test/<stage>.log and is shown when it fails.
-Every stage runs, whatever the ones before it said.
+The stage `engine` comes first, because others need what it brings; the rest run
+side by side, the longest first. A stage's output goes to .cache/test/<stage>.log
+and is shown when it fails. Every stage runs, whatever the others said.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ import textwrap
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("docker_engine", "data_stores", "nginx_certbot", "app_blue_green", "site")
+SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores")
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk"}
-HEARTBEAT = 15
+HEARTBEAT = 30
 # What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
 ANSIBLE_TEST_PIP = "24.2"
 
@@ -82,7 +84,7 @@ class Stage:
 
 
 def engine(stage: Stage) -> None:
-    """The programs and the engine that the other stages need; the engine by our own role."""
+    """What the other stages need: programs, the engine by our own role, images."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     if missing:
@@ -168,13 +170,13 @@ def prove_site(stage: Stage) -> None:
 
 
 STAGES: dict[str, t.Callable[[Stage], None]] = {
+    "engine": engine,
+    "prove-site": prove_site,
+    **{f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS},
+    "integration": integration,
+    "artifact": artifact,
     "lint": lint,
     "unit": unit,
-    "artifact": artifact,
-    "engine": engine,
-    "integration": integration,
-    **{f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS},
-    "prove-site": prove_site,
 }
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {}
@@ -219,6 +221,7 @@ def main() -> int:
     """Run the stages, print the totals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="also what takes long")
+    parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join({**STAGES, **FULL})}")
     args = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -228,7 +231,9 @@ def main() -> int:
         parser.error(f"unknown stage {', '.join(unknown)}")
     chosen = args.stages or list(known if args.full else STAGES)
     started = time.monotonic()
-    stages = [run_stage(name, known[name]) for name in chosen]
+    stages = [run_stage(name, known[name]) for name in chosen if name == "engine"]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        stages += pool.map(lambda name: run_stage(name, known[name]), [name for name in chosen if name != "engine"])
     total = Count(*(sum(getattr(stage.count, field) for stage in stages) for field in ("passed", "failed", "skipped")))
     say(f"{len(stages)} stages in {(time.monotonic() - started) / 60:.1f} minutes")
     say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
