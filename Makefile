@@ -44,7 +44,7 @@ prove: ## list the promises that can be proved
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
 
 prove-%: $(VENV)/.development
-	@$(VENV)/bin/python tests/prove/$*.py
+	@$(VENV)/bin/python tests/prove/$*.py $(if $(ON),--on $(ON))
 
 clean: ## remove the Python environment and caches; the platform stays
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache
