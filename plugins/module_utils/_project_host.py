@@ -77,13 +77,16 @@ class ProjectHost:
         for inspected in self.docker.project_containers(self.name):
             container = project.read_container(inspected)
             containers.setdefault(container.service, []).append(container)
-        references = {service.image for service in declared.services.values()}
-        images = {
+        images = self._images({service.image for service in declared.services.values()})
+        return project.Observed(
+            manifest, entries, containers, images, self._hashes(declared, manifest, contents))
+
+    def _images(self, references: set[str]) -> dict[str, str]:
+        """Image id per reference, of those that are on this host."""
+        return {
             reference: image["Id"]
             for image in self.docker.inspect("image", sorted(references))
             for reference in _names_of(image) & references}
-        return project.Observed(
-            manifest, entries, containers, images, self._hashes(declared, manifest, contents))
 
     def _manifest(self) -> project.Manifest:
         return project.Manifest.from_json(files.read_text(self._state("manifest.json")) or "")
@@ -155,7 +158,7 @@ class ProjectHost:
         try:
             self._up(sorted(declared.services))
         except (CommandFailed, NotHealthy) as error:
-            raise MooringError(f"{_last_line(error)}\n{self._culprits()}") from error
+            raise MooringError(f"{_last_line(error)}\n{self._culprits(declared)}") from error
 
     def _stage(self, declared: project.Declared, contents: dict[str, bytes]) -> None:
         staged = self._state("staged")
@@ -283,7 +286,7 @@ class ProjectHost:
 
     def _restore(self, error: MooringError, declared: project.Declared) -> MooringError:
         """Put the previous tree back and say what happened to the new one."""
-        said = f"{_last_line(error)}\n{self._culprits()}".strip()
+        said = f"{_last_line(error)}\n{self._culprits(declared)}".strip()
         previous = self._state("previous")
         manifest = project.Manifest.from_json(files.read_text(os.path.join(previous, "manifest.json")) or "")
         if not manifest.services:
@@ -320,9 +323,12 @@ class ProjectHost:
         containers = map(project.read_container, self.docker.project_containers(self.name))
         return [one for one in containers if one.status != "running" or one.health not in ("", "healthy")]
 
-    def _culprits(self) -> str:
-        """State and last log lines of each container that is not as it should be."""
-        parts = []
+    def _culprits(self, declared: project.Declared) -> str:
+        """Images that are not to be had; state and last log lines of each container that is not well."""
+        services = declared.services.values()
+        here = self._images({service.image for service in services})
+        parts = [f"The image {service.image} of service {service.name} is not on this host and could not be pulled."
+                 for service in services if service.image not in here]
         for container in self._not_well():
             state = " ".join(part for part in (container.status, container.health) if part)
             parts.append(f"{container.name} is {state}; its last lines:\n"

@@ -155,6 +155,15 @@ def test_a_compose_file_that_is_wrong_is_refused_before_anything_is_written(tria
     assert not (trial.project / "compose.yml").exists()
 
 
+def test_an_image_that_is_not_to_be_had_is_named_and_the_old_one_stays(converged):
+    web = converged.started("web")
+    failed = converged.converge(image="mooring.invalid/absent:1.0")
+    assert "The image mooring.invalid/absent:1.0 of service web is not on this host" in failed.result["msg"]
+    assert "the previous version is back and runs" in failed.result["msg"]
+    assert converged.started("web") == web
+    assert converged.converge().changes == []
+
+
 def test_an_image_tag_that_moved_is_drift(converged):
     tag = f"{converged.prefix}:moving"
     docker("tag", converged.image, tag)
