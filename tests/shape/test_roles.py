@@ -216,11 +216,30 @@ def sample(role: pathlib.Path) -> dict[str, t.Any]:
     return values
 
 
+def render(role: pathlib.Path, path: str, **changes: t.Any) -> str:
+    """A file of a role's project as the local inventory renders it."""
+    text = (role / "templates" / "project" / f"{path}.j2").read_text()
+    templar = Templar(loader=DataLoader(), variables={**sample(role), **changes})
+    return templar.template(trust_as_template(text))
+
+
 def compose(role: pathlib.Path, **changes: t.Any) -> dict[str, t.Any]:
     """A role's compose file as the local inventory renders it."""
-    text = (role / "templates" / "project" / "compose.yml.j2").read_text()
-    templar = Templar(loader=DataLoader(), variables={**sample(role), **changes})
-    return yaml.safe_load(templar.template(trust_as_template(text)))
+    return yaml.safe_load(render(role, "compose.yml", **changes))
+
+
+def test_a_client_cannot_tell_an_application_who_it_is():
+    """nginx fills $remote_user from any Authorization header, also where nobody checks the password."""
+    role = ROOT / "roles" / "nginx_certbot"
+    routes = [{"path": "/open", "application": "demo", "access": "public"},
+              {"path": "/closed", "application": "demo", "access": "private"}]
+    blocks = [block for block in render(role, "nginx/routes.conf", nginx_certbot_routes=routes).split("location ")
+              if "proxy_pass" in block]
+    assert len(blocks) >= 4
+    for block in blocks:
+        assert block.count("X-Remote-User") == 1
+        assert ("X-Remote-User $remote_user" in block) == ("auth_basic " in block), block
+    assert "X-Remote-User" not in render(role, "nginx/proxy.conf")
 
 
 @each_service
