@@ -136,7 +136,8 @@ Check = t.Callable[[t.Any], "tuple[str, str] | None"]  # -> (problem, remedy)
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 _EMAIL = re.compile(rf"[^@\s,;<>]+@(?:{_LABEL}\.)+{_LABEL}")
-_SIZE = re.compile(r"(\d+)\s*([bkmgt]?)b?", re.IGNORECASE)
+# What Docker, nginx and the roles all read: 512m, and neither 512mb nor 512 m.
+_SIZE = re.compile(r"(\d+)([bkmgt]?)", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _DURATION = re.compile(r"\d+(ms|s|m|h|d)?")
 _BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[A-Za-z0-9./]{53}")
@@ -212,7 +213,8 @@ def _memory(value: t.Any) -> tuple[str, str] | None:
 
 
 def _duration(value: t.Any) -> tuple[str, str] | None:
-    if _DURATION.fullmatch(str(value)):
+    # A number is in seconds, and its argument spec has looked at it.
+    if isinstance(value, (int, float)) or _DURATION.fullmatch(str(value)):
         return None
     return f"'{value}' is not a duration", "Write a number with a unit, such as 60s"
 
@@ -304,18 +306,22 @@ CHECKS: dict[str, Check] = {
     "image": _image,
     "max_body": _size,
     "memory": _memory,
+    "memory_minimum": _size,
+    "disk_minimum": _size,
     "mooring_network": _name,
     "mooring_prefix": _name,
     "mooring_root": _absolute,
     "password": _password,
     "password_hash": _bcrypt,
     "port": _port,
+    "log_size": _size,
     "publish": _publish,
     "resolve_to": _address,
     "subnet": _network,
     "timeout": _duration,
     "timezone": _timezone,
     "upstream": _url,
+    "upstream_repository": _url,
     "url": _url,
 }
 
@@ -454,7 +460,7 @@ def _check_setting(
         return
     for path, key, value in leaves(setting.value):
         check = check_for(key or variable)
-        # The release is the application image's tag, see check_release.
+        # The release is the application image's tag, see check_images.
         if check is None or value is None or (check is _image and f"{role.name}_release" in role.options):
             continue
         found = check(value)
