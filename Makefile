@@ -12,11 +12,13 @@ DATA ?=
 ENGINE ?=
 FORMAT ?= table
 
-.PHONY: help up down status check test test-full bench prove clean
+.PHONY: help venv up down status check test test-full bench prove clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
 	  || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.runtime ## make the Python environment in .venv, and nothing else
 
 up: $(VENV)/.runtime ## install what is missing and converge this machine (inventories/local)
 	@$(PLAYBOOK) site.yml
@@ -31,16 +33,16 @@ down: $(VENV)/.runtime ## remove what `up` made; asks before data goes (DATA=del
 	@$(PLAYBOOK) playbooks/teardown.yml \
 	  $(if $(DATA),-e teardown_data=$(DATA)) $(if $(ENGINE),-e teardown_engine=$(ENGINE))
 
-test: $(VENV)/.development ## lint, shape, unit, sanity and molecule; says what it skips and why
+test: $(VENV)/.development ## all tests; installs what they need (an engine, packages), says what it skips and why
 	@$(VENV)/bin/python tests/run.py
 
-test-full: $(VENV)/.development ## the same with the slow scenarios
+test-full: $(VENV)/.development ## the same, and what takes too long for it (nothing yet)
 	@$(VENV)/bin/python tests/run.py --full
 
 bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 	@$(VENV)/bin/python tests/bench/run.py
 
-prove: ## list the promises that can be proved
+prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
 
 prove-%: $(VENV)/.development
@@ -53,12 +55,12 @@ clean: ## remove the Python environment and caches; the platform stays
 # while they are the same.
 $(VENV)/.runtime: requirements.txt | $(VENV)/bin/pip
 	@echo "Installing requirements.txt into $(VENV)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(VENV)/bin/python -m pip install --progress-bar off --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 	@echo "Installing requirements-dev.txt into $(VENV)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(VENV)/bin/python -m pip install --progress-bar off --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
 
 # pip comes last when an environment is made, so a half-made one is made again.

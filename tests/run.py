@@ -33,7 +33,7 @@ LOGS = ROOT / ".cache" / "test"
 SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores")
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk"}
-HEARTBEAT = 30
+HEARTBEAT = 15
 # What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
 ANSIBLE_TEST_PIP = "24.2"
 
