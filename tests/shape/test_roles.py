@@ -219,7 +219,7 @@ def sample(role: pathlib.Path) -> dict[str, t.Any]:
 def render(role: pathlib.Path, path: str, **changes: t.Any) -> str:
     """A file of a role's project as the local inventory renders it."""
     text = (role / "templates" / "project" / f"{path}.j2").read_text()
-    templar = Templar(loader=DataLoader(), variables={**sample(role), **changes})
+    templar = Templar(loader=DataLoader(), variables={"ansible_managed": "", **sample(role), **changes})
     return templar.template(trust_as_template(text))
 
 
