@@ -99,10 +99,10 @@ class Docker:
 class Compose:
     """``docker compose`` for one project."""
 
-    def __init__(self, docker: Docker, project: str, directory: str, file: str | None = None) -> None:
+    def __init__(self, docker: Docker, project: str, directory: str) -> None:
         self._docker = docker
         self._base = ["compose", "--project-name", project, "--project-directory", directory,
-                      "--file", file or f"{directory}/compose.yml"]
+                      "--file", f"{directory}/compose.yml"]
 
     def run_over(self, override: str, *args: str) -> str:
         """Like :meth:`run`, with the compose file ``override`` merged over the project's own."""
