@@ -21,6 +21,10 @@ class MooringError(Exception):
         self.details = details
 
 
+class HeldBack(MooringError):
+    """Something waits for permission; everything else is converged, and what comes next may go on."""
+
+
 @contextlib.contextmanager
 def domain_errors(module: t.Any) -> t.Iterator[None]:
     """Turn every :class:`MooringError` of the block into ``module.fail_json``.

@@ -5,9 +5,8 @@
 
 Pure: nothing here reads or writes a file, runs a command or looks at the clock.
 
-The vocabulary: an *entry* is a file or directory of the project; a *difference*
-is one field of one object that is not as declared; a *plan* holds all
-differences and the steps that remove them.
+The vocabulary: an *entry* is a file or directory of the project; a *plan* holds
+all differences and the steps that remove them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ import hashlib
 import hmac
 import json
 import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 
 DIGEST_LABEL = "mooring.digest"
 COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
@@ -144,29 +145,6 @@ class Observed:
     containers: dict[str, list[Container]]
     images: dict[str, str]
     hashes: dict[str, str] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """One field of one object that is not as declared."""
-
-    object: str
-    field: str
-    expected: t.Any
-    found: t.Any
-
-    def __str__(self) -> str:
-        if self.found is None and self.field == "presence":
-            return f"{self.object}: missing"
-        if self.expected is None and self.field == "presence":
-            return f"{self.object}: no longer declared"
-        if self.field == "content":
-            return f"{self.object}: content differs"
-        return f"{self.object}: {self.field} is {_short(self.found)}, declared {_short(self.expected)}"
-
-    def as_dict(self) -> dict[str, t.Any]:
-        """The difference as part of a module's result."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -402,8 +380,3 @@ def _definition_differences(
 
 def _runs(containers: list[Container]) -> bool:
     return any(container.status == "running" for container in containers)
-
-
-def _short(value: t.Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."

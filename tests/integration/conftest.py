@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/lab")]
 
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError  # noqa: E402
-from ansible_collections.mooring.stack.plugins.modules import compose_project  # noqa: E402
+from ansible_collections.mooring.stack.plugins.module_utils._step_compose_project import converge_project  # noqa: E402
 from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file  # noqa: E402
 
 OPTIONS = {
@@ -134,7 +134,7 @@ class Trial:
                 "stateful": options.get("stateful", []), "reload": options["reload"],
                 "validators": options.get("validators", []), "allow_stateful_restart": allow,
                 "services": compose_file.facts(definition), "tree": entries, "tree_secrets": contents}
-            return Outcome(True, compose_project.converge(params, Docker(run_command), check, True))
+            return Outcome(True, converge_project(params, Docker(run_command), check, True))
         except MooringError as error:
             return Outcome(False, {"msg": str(error), **error.details})
 
