@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.mooring.stack.plugins.module_utils import _images
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.modules.distro_image import ARGUMENT_SPEC
+from ansible_collections.mooring.stack.plugins.module_utils._step_distro_image import ARGUMENT_SPEC
 
 MODULE = "mooring.stack.distro_image"
 

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 ECDSA, RSA = "ecdsa", "rsa"
@@ -131,6 +132,12 @@ def covers(pair: Pair, domains: t.Iterable[str]) -> bool:
     return all(domain in pair.names or f"*.{domain.partition('.')[2]}" in pair.names for domain in domains)
 
 
+def is_due(pair: Pair, now: dt.datetime) -> bool:
+    """Whether a third of its lifetime or less is left."""
+    # Multiplied, not divided: a third of any whole number of seconds is then exact.
+    return 3 * (pair.not_after - now) <= pair.not_after - pair.not_before
+
+
 def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
     """Why a real certificate has to go, and how; None if it can stay.
 
@@ -152,10 +159,39 @@ def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
     left = pair.remaining(now)
     if left <= 0:
         return Decision(RENEW, f"It expired at {stamp(pair.not_after)}.")
-    # Multiplied, not divided: a third of any whole number of seconds is then exact.
-    if 3 * (pair.not_after - now) <= pair.not_after - pair.not_before:
+    if is_due(pair, now):
         return Decision(RENEW, f"It ends at {stamp(pair.not_after)}, with {left:.0%} of its lifetime left.")
     return None
+
+
+def differences(desired: Desired, found: Found, now: dt.datetime, serving: bool) -> list[Difference]:
+    """Field by field why the pair that nginx reads is not the declared one.
+
+    With ``serving`` a placeholder counts as no certificate, which is what a
+    client takes it for; without it any pair that nginx can load would do.
+    """
+    name, pair = f"certificate {desired.name}", found.pair
+    if pair is None and found.problem:
+        return [Difference(name, "files", "usable", found.problem)]
+    if not serving:
+        if pair is None:
+            return [Difference(name, "files", "a pair that nginx can load", None)]
+    elif pair is None or pair.placeholder:
+        return [Difference(name, "presence", "present", None)]
+    fields = []
+    if pair.names != frozenset(desired.domains):
+        fields.append(Difference(name, "names", sorted(desired.domains), sorted(pair.names)))
+    if serving and pair.key_type != desired.key_type:
+        fields.append(Difference(name, "key type", desired.key_type, pair.key_type))
+    if serving and pair.directory and pair.directory != desired.directory:
+        fields.append(Difference(name, "ACME directory", desired.directory, pair.directory))
+    if serving and not pair.complete:
+        fields.append(Difference(name, "chain", "complete", "broken"))
+    if serving and pair.trusted is False:
+        fields.append(Difference(name, "issuer", "one that leads to the declared root", pair.issuer))
+    if is_due(pair, now):
+        fields.append(Difference(name, "end", "more than a third of its lifetime ahead", stamp(pair.not_after)))
+    return fields
 
 
 def decide(desired: Desired, served: Found, lineage: Found, now: dt.datetime) -> Decision:
@@ -182,9 +218,7 @@ def decide_placeholder(desired: Desired, served: Found, lineage: Found, now: dt.
     if served.pair is not None and not served.pair.placeholder:
         return Decision(NOTHING, "nginx can start with it.")
     if served.pair is not None:
-        if served.pair.names == frozenset(desired.domains) and 3 * (served.pair.not_after - now) > (
-            served.pair.not_after - served.pair.not_before
-        ):
+        if served.pair.names == frozenset(desired.domains) and not is_due(served.pair, now):
             return Decision(NOTHING, "nginx can start with the placeholder.")
         return Decision(PLACEHOLDER, "The placeholder is old or names other domains.")
     reason = served.problem or "There is no certificate yet."

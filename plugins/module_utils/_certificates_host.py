@@ -28,6 +28,7 @@ import typing as t
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
@@ -75,6 +76,11 @@ class Mode:
     def after(self) -> str:
         """As declared."""
         return f"{self.path}: mode {self.declared_mode:04o}, owner {self.declared_uid}"
+
+    def differences(self) -> list[Difference]:
+        """Mode and owner, where they differ."""
+        fields = (("mode", f"{self.declared_mode:04o}", f"{self.mode:04o}"), ("owner", self.declared_uid, self.uid))
+        return [Difference(f"file {self.path}", *field) for field in fields if field[1] != field[2]]
 
 
 class Store:

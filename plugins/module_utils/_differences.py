@@ -13,6 +13,8 @@ import dataclasses
 import json
 import typing as t
 
+HIDDEN = "(secret)"
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:

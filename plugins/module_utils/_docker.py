@@ -43,12 +43,16 @@ class Docker:
         """Whether there is a docker command at all (it says nothing of the engine)."""
         return shutil.which(self.binary) is not None
 
+    def version(self) -> str:
+        """The version of the engine; empty where none answers or docker is not installed."""
+        if not self.installed():
+            return ""
+        rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Version}}"])
+        return out.strip() if rc == 0 else ""
+
     def answers(self) -> bool:
         """Whether an engine answers; False where docker is not installed."""
-        if not self.installed():
-            return False
-        rc = self._run([self.binary, "version", "--format", "{{.Server.Version}}"])[0]
-        return rc == 0
+        return bool(self.version())
 
     def run(self, *args: str, data: str | None = None) -> str:
         """Standard output of ``docker <args>``; raises :class:`CommandFailed`."""

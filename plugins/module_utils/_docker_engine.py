@@ -10,6 +10,7 @@ import json
 import re
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 MARKER = "/etc/mooring/docker_engine.json"
@@ -77,6 +78,16 @@ class Plan:
     @property
     def changes_anything(self) -> bool:
         return bool(self.packages or self.files)
+
+    def differences(self, host: Host) -> list[Difference]:
+        """What the host lacks of the plan, by package and file."""
+        packages = [
+            Difference(f"package {name.partition('=')[0]}", "presence", "present", None) for name in self.packages]
+        files = [
+            Difference(f"file {path}", "content", "as declared", "another") if path in host.files
+            else Difference(f"file {path}", "presence", "present", None)
+            for path in sorted(self.files)]
+        return packages + files
 
 
 def version(text: str) -> tuple[int, int]:
@@ -224,6 +235,7 @@ class DaemonPlan:
     write: str | None
     start: bool
     restart: bool
+    differences: tuple[Difference, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -233,17 +245,34 @@ class DaemonPlan:
 def decide_daemon(now: Daemon, config: t.Mapping[str, t.Any] | None, allow_restart: bool) -> DaemonPlan:
     """``config`` None leaves daemon.json alone."""
     write = None
+    found: list[Difference] = []
     if config is not None and parsed(now.config) != dict(config):
+        found = _config_differences(now.config, config)
         write = json.dumps(config, indent=2, sort_keys=True) + "\n"
     restart = config is not None and now.answers and (write is not None or now.config_is_newer)
+    if restart and not found:
+        found.append(Difference("Docker daemon", "configuration", "as in daemon.json", "an older one"))
+    if not now.answers:
+        found.append(Difference("Docker daemon", "state", "running", "not answering"))
     # Containers live on only if the daemon that stops and the one that starts both want it.
     harmless = now.containers == 0 or (now.live_restore and bool((config or {}).get("live-restore")))
     if restart and not harmless and not allow_restart:
         raise MooringError(
             f"daemon.json has to change, and the restart this needs would stop {now.containers} running containers. "
             "Nothing was changed. Allow it with -e docker_engine_allow_restart=true.",
-            pending=write or now.config)
-    return DaemonPlan(write, start=not now.answers, restart=restart)
+            pending=write or now.config, differences=[one.as_dict() for one in found])
+    return DaemonPlan(write, start=not now.answers, restart=restart, differences=tuple(found))
+
+
+def _config_differences(text: str | None, config: t.Mapping[str, t.Any]) -> list[Difference]:
+    """daemon.json key by key; only called where it differs."""
+    if text is None:
+        return [Difference(CONFIG_FILE, "presence", "present", None)]
+    found = parsed(text)
+    if not isinstance(found, dict):
+        return [Difference(CONFIG_FILE, "content", "a JSON object", "something else")]
+    unlike = [key for key in {*config, *found} if (key in config, config.get(key)) != (key in found, found.get(key))]
+    return [Difference(CONFIG_FILE, key, config.get(key), found.get(key)) for key in sorted(unlike)]
 
 
 def parsed(text: str | None) -> t.Any:

@@ -9,6 +9,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 
@@ -43,7 +44,7 @@ class Network:
 class Plan:
     remove: bool
     create: bool
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -61,30 +62,32 @@ def canonical(subnet: str) -> str:
             from error
 
 
-def differences(current: Network, desired: Network) -> tuple[str, ...]:
+def differences(current: Network, desired: Network) -> list[Difference]:
     """Where the network found is not what is wished; labels of others are left alone."""
-    found = []
-    if current.driver != desired.driver:
-        found.append(f"its driver is {current.driver}, not {desired.driver}")
-    if desired.subnet and current.subnet != desired.subnet:
-        found.append(f"its subnet is {current.subnet or 'unset'}, not {desired.subnet}")
-    for key, value in sorted(desired.labels.items()):
-        if current.labels.get(key) != value:
-            found.append(f"its label {key} is {current.labels.get(key) or 'unset'}, not {value}")
-    return tuple(found)
+    name = f"network {desired.name}"
+    fields: list[tuple[str, str, str]] = [("driver", desired.driver, current.driver)]
+    if desired.subnet:
+        fields.append(("subnet", desired.subnet, current.subnet))
+    fields += [(f"label {key}", value, current.labels.get(key) or "") for key, value in sorted(desired.labels.items())]
+    return [Difference(name, field, expected, found or None) for field, expected, found in fields if expected != found]
 
 
 def decide(current: Network | None, desired: Network, present: bool) -> Plan:
     """Docker cannot change a network: a different one is replaced, unless containers use it."""
+    name = f"network {desired.name}"
     if current is None:
-        return Plan(remove=False, create=present)
-    unlike = differences(current, desired) if present else ("it is to be removed",)
+        missing = (Difference(name, "presence", "present", None),) if present else ()
+        return Plan(remove=False, create=present, differences=missing)
+    unlike = differences(current, desired) if present else [Difference(name, "presence", None, "present")]
     if not unlike:
         return Plan(remove=False, create=False)
     if current.containers:
+        why = "; ".join(f"its {one.field} is {one.found or 'unset'}, not {one.expected}" for one in unlike)
         raise MooringError(
-            f"The network {current.name} cannot be {'replaced' if present else 'removed'}: {'; '.join(unlike)}, "
+            f"The network {current.name} cannot be {'replaced' if present else 'removed'}: "
+            f"{why if present else 'it is to be removed'}, "
             f"and these containers use it: {', '.join(current.containers)}. "
             + ("Declare what the network has, or stop the projects of these containers (docker compose down in their "
-               "directories; volumes stay) and run again." if present else "Remove them first."))
-    return Plan(remove=True, create=present, differences=unlike)
+               "directories; volumes stay) and run again." if present else "Remove them first."),
+            differences=[one.as_dict() for one in unlike])
+    return Plan(remove=True, create=present, differences=tuple(unlike))

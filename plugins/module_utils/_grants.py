@@ -15,6 +15,7 @@ import dataclasses
 import difflib
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import HIDDEN, Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 PLUGIN = "caching_sha2_password"
@@ -147,10 +148,11 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What is different about one thing: the lines before, after, and the statements between."""
+    """What is different about one thing: its fields, the lines before, after, and the statements between."""
 
     subject: str
     action: str
+    differences: tuple[Difference, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
     statements: tuple[Statement, ...]
@@ -166,6 +168,10 @@ class Plan:
     @property
     def statements(self) -> list[Statement]:
         return [statement for change in self.changes for statement in change.statements]
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [difference for change in self.changes for difference in change.differences]
 
     @property
     def diff(self) -> dict[str, str]:
@@ -451,19 +457,24 @@ def _check_privileges(server: Server, account: Desired) -> None:
 
 def _schema_change(schema: str) -> Change:
     sql = f"CREATE DATABASE {quote_name(schema)} CHARACTER SET utf8mb4"
-    return Change(f"schema {quote_name(schema)}", "created", (), (f"schema {quote_name(schema)} utf8mb4",),
-                  (Statement((sql,)),))
+    subject = f"schema {quote_name(schema)}"
+    return Change(subject, "created", (Difference(subject, "presence", "present", None),), (),
+                  (f"{subject} utf8mb4",), (Statement((sql,)),))
 
 
 def _account_change(server: Server, account: Desired, known: t.Sequence[str]) -> tuple[Change | None, list[str]]:
     found = server.accounts.get(account.who)
+    subject = f"account {account.who}"
     before: list[str] = []
     after: list[str] = []
     statements: list[Statement] = []
+    differences: list[Difference] = []
     if found is None:
+        differences.append(Difference(subject, "presence", "present", None))
         statements.append(_create(account))
-        after.append(f"account {account.who} {PLUGIN}, {', '.join(_limits(account))}, password {MASK}")
+        after.append(f"{subject} {PLUGIN}, {', '.join(_limits(account))}, password {MASK}")
     else:
+        differences = _properties(account, found)
         alter, before, after = _alter(account, found)
         statements += alter
     current = found.grants if found else {}
@@ -474,6 +485,10 @@ def _account_change(server: Server, account: Desired, known: t.Sequence[str]) ->
         if missing:
             statements.append(_grant(server, account.who, level, missing, wanted))
             after.append(f"  GRANT {', '.join(sorted(missing))} ON {level.sql} TO {account.who}")
+        if found and (missing or extra and account.exact):
+            differences.append(Difference(
+                subject, f"grants on {level.sql}", _shown(server, level, wanted if account.exact else wanted | held),
+                _shown(server, level, held)))
         if extra:
             suspicious += _judge_extra(level, account.who, known)
         if extra and account.exact:
@@ -482,11 +497,38 @@ def _account_change(server: Server, account: Desired, known: t.Sequence[str]) ->
     for role in sorted(found.roles) if found and account.exact else []:
         statements.append(Statement((f"REVOKE {role.sql} FROM {account.who.sql}",)))
         before.append(f"  GRANT {role} TO {account.who}")
+        differences.append(Difference(subject, f"role {role}", "not granted", "granted"))
     if not statements:
         return None, suspicious
     action = "changed" if found else "created"
-    title = (f"account {account.who}",) if found else ()
-    return Change(f"account {account.who}", action, (*title, *before), (*title, *after), tuple(statements)), suspicious
+    title = (subject,) if found else ()
+    return Change(subject, action, tuple(differences), (*title, *before), (*title, *after),
+                  tuple(statements)), suspicious
+
+
+def _shown(server: Server, level: Level, names: frozenset[str]) -> str | None:
+    """Privileges for a reader: ALL where they are all, None for none."""
+    listed = [*([_listed(server, level, names - {GRANT_OPTION})] if names - {GRANT_OPTION} else []),
+              *([GRANT_OPTION] if GRANT_OPTION in names else [])]
+    return ", ".join(listed) or None
+
+
+def _properties(account: Desired, found: Found) -> list[Difference]:
+    """Everything of an account but its grants; what :func:`_alter` puts right."""
+    subject, fields = f"account {account.who}", []
+    if found.plugin != PLUGIN:
+        fields.append(Difference(subject, "authentication", PLUGIN, found.plugin))
+    elif found.accepts_password is False:
+        fields.append(Difference(subject, "password", HIDDEN, HIDDEN))
+    if account.require_tls != bool(found.ssl_type):
+        fields.append(Difference(subject, "TLS", "required" if account.require_tls else "not required",
+                                 found.ssl_type or "not required"))
+    if account.max_user_connections != found.max_user_connections:
+        fields.append(Difference(
+            subject, "max_user_connections", account.max_user_connections, found.max_user_connections))
+    if found.locked:
+        fields.append(Difference(subject, "lock", "unlocked", "locked"))
+    return fields
 
 
 def _judge_extra(level: Level, who: Who, known: t.Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ import json
 import re
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 RECIPE_LABEL = "mooring.recipe"
@@ -91,6 +92,13 @@ class Build:
     recipe: str
     reason: str
     found: str | None
+
+    def difference(self) -> Difference:
+        """The same as a field that is not as declared."""
+        name = f"image {self.reference}"
+        if self.found is None:
+            return Difference(name, "presence", "present", None)
+        return Difference(name, "recipe", self.recipe, self.found or None)
 
 
 def parse_reference(repository: str, name: str, tag: t.Any) -> str:

@@ -26,6 +26,8 @@ import hmac
 import json
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+
 COLOURS = ("blue", "green")
 HISTORY_LIMIT = 50
 
@@ -252,6 +254,31 @@ def steps(
         or (image_id is not None and record.get("image_id") != image_id),
         previous=situation.active if situation.active != target else None,
     )
+
+
+def differences(
+    situation: Situation, todo: Steps, *, application: str, target: str, release: str,
+) -> list[Difference]:
+    """What the steps put right, by field; empty exactly if there are none."""
+    name, idle, record = f"application {application}", other(target), situation.record or {}
+    fields: list[Difference] = []
+    if todo.tell_proxy:
+        memory = situation.memory if situation.proxy_answers else "unknown, the proxy does not answer"
+        fields.append(Difference(name, "colour in the proxy's memory", target, memory))
+    if todo.write_file:
+        fields.append(Difference(name, "colour in the proxy's file", target, situation.file))
+    if todo.record:
+        found = (record.get("colour"), record.get("release"))
+        if found != (target, release):
+            shown = f"{found[0]}, release {found[1]}" if record else None
+            fields.append(Difference(name, "record", f"{target}, release {release}", shown))
+        else:
+            fields.append(Difference(name, "recorded image", "the one that runs", record.get("image_id")))
+    if todo.migrate:
+        fields.append(Difference(name, "migration of this image", "run", "not run"))
+    if todo.stop_previous:
+        fields.append(Difference(name, f"state of {idle}", "exited", situation.colours[idle].status))
+    return fields
 
 
 @dataclasses.dataclass

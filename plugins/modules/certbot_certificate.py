@@ -142,6 +142,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of everything that is not as declared and that a run heals.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: certificate platform, field: names, expected: [www.example.com], found: [example.com]}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 certificates:
   description: One entry per certificate, in the order given.
   returned: always
@@ -179,252 +190,20 @@ reloaded:
   type: bool
 """
 
-import dataclasses
-import os
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
-from ansible_collections.mooring.stack.plugins.module_utils import _files as files
-from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
-from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import (
-    PLACEHOLDER_LIFETIME,
-    Certbot,
-    Kept,
-    Ledger,
-    Mode,
-    Proxy,
-    Store,
-    utcnow,
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_certbot_certificate import (
+    ARGUMENT_SPEC,
+    RULES,
+    converge,
 )
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "certificates": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "domains": {"type": "list", "elements": "str", "required": True},
-            "key_type": {"type": "str", "choices": [certs.ECDSA, certs.RSA], "default": certs.ECDSA, "no_log": False},
-        },
-    },
-    "state": {"type": "str", "choices": ["placeholder", "present"], "default": "present"},
-    "certificates_dir": {"type": "path", "required": True},
-    "owner": {"type": "int", "default": 101},
-    "letsencrypt_dir": {"type": "path"},
-    "webroot": {"type": "path"},
-    "ledger": {"type": "path"},
-    "acme_directory": {"type": "str"},
-    "acme_ca_bundle": {"type": "path"},
-    "trusted_root": {"type": "path"},
-    "acme_email": {"type": "str", "default": ""},
-    "image": {"type": "str"},
-    "network": {"type": "str"},
-    "proxy_container": {"type": "str"},
-    "reload_command": {"type": "list", "elements": "str", "default": ["nginx", "-s", "reload"]},
-}
-
-FOR_ORDERS = [
-    "letsencrypt_dir", "webroot", "ledger", "acme_directory", "image", "network", "proxy_container",
-]
-
-
-@dataclasses.dataclass
-class Work:
-    """One certificate through a run: what is declared, found, decided, and finally there."""
-
-    desired: certs.Desired
-    before: certs.Found
-    lineage: certs.Found
-    decision: certs.Decision
-    after: certs.Found
-    wrong_modes: list[Mode]
-    stale: bool = False
-    error: str = ""
-
-    @property
-    def changes(self) -> bool:
-        """Whether files change."""
-        return self.decision.action != certs.NOTHING or bool(self.wrong_modes)
-
-    @property
-    def reloads(self) -> bool:
-        """Whether nginx has to read the certificate again."""
-        return self.stale or self.decision.action != certs.NOTHING
-
-    def result(self) -> dict[str, t.Any]:
-        """The entry of the module's result."""
-        reason = self.decision.reason
-        if self.stale:
-            reason += " nginx served an older one."
-        if self.wrong_modes:
-            reason += f" Put right: {'; '.join(mode.after() for mode in self.wrong_modes)}."
-        pair = self.after.pair
-        return {
-            "name": self.desired.name,
-            "names": sorted(pair.names) if pair else [],
-            "not_after": certs.stamp(pair.not_after) if pair else "",
-            "fingerprint": pair.fingerprint if pair else "",
-            "issuer": pair.issuer if pair else "",
-            "action": self.decision.action,
-            "reason": self.error or reason,
-        }
-
-
-class Run:
-    """What the module's parameters point at, and the run's steps."""
-
-    def __init__(self, params: dict[str, t.Any], docker: Docker) -> None:
-        self.params = params
-        self.serving = params["state"] == "present"
-        # A root that is not there yet, as before the test CA's first start, is no reason to replace anything.
-        root = params["trusted_root"] or ""
-        self.roots = root if root and os.path.exists(root) else ""
-        self.store = Store(params["certificates_dir"], params["owner"], self.roots)
-        self.ledger = Ledger(params["ledger"] or "")
-        self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"])
-        self.address = self.proxy.address() if self.serving else ""
-        self.certbot = Certbot(
-            docker,
-            image=params["image"] or "",
-            network=params["network"] or "",
-            directory=params["letsencrypt_dir"] or "",
-            webroot=params["webroot"] or "",
-            bundle=params["acme_ca_bundle"] or "",
-            email=params["acme_email"],
-        )
-
-    def read(self) -> list[Work]:
-        """Declared, found, decided, for every certificate."""
-        root = x509.file_fingerprint(self.roots) if self.roots else ""
-        works = [
-            self._read_one(certs.Desired.parse(item, self.params["acme_directory"] or "", root))
-            for item in self.params["certificates"]
-        ]
-        names = [work.desired.name for work in works]
-        if len(set(names)) != len(names):
-            raise certs.BadRequest(f"Two certificates have the same name: {', '.join(sorted(names))}.")
-        return works
-
-    def _read_one(self, desired: certs.Desired) -> Work:
-        decide = certs.decide if self.serving else certs.decide_placeholder
-        served = self.store.read(desired.name)
-        lineage = self.certbot.lineage(desired.name, self.roots) if self.params["letsencrypt_dir"] else certs.Found()
-        decision = decide(desired, served, lineage, utcnow())
-        # The files can be right and nginx still serve others, after a run that was killed before the reload.
-        stale = bool(
-            self.address and decision.action == certs.NOTHING and served.pair
-            and self.proxy.served(self.address, desired.domains[0]) != served.pair.fingerprint)
-        return Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name), stale)
-
-    def apply(self, works: list[Work]) -> None:
-        """Do what was decided. One certificate's failure is kept for the end: it must not stop the others."""
-        if any(work.changes for work in works):
-            os.makedirs(self.store.directory, mode=0o755, exist_ok=True)
-            with files.lock(os.path.join(self.store.directory, ".lock"), "A certificate"):
-                for work in works:
-                    try:
-                        self._apply_one(work)
-                    except MooringError as error:
-                        work.error = str(error)
-                    work.after = self.store.read(work.desired.name)
-        if not self.serving:
-            return
-        if not self.address:
-            raise MooringError(
-                f"The proxy's container {self.proxy.container} does not run; start it, then run this again.")
-        new = [work for work in works if work.after.pair and (work.stale or work.after != work.before)]
-        if new:
-            self.proxy.reload()
-        for work in new:
-            self.proxy.confirm(self.address, work.desired, work.after.pair.fingerprint if work.after.pair else "")
-
-    def _apply_one(self, work: Work) -> None:
-        desired, action = work.desired, work.decision.action
-        if action == certs.PLACEHOLDER:
-            chain, key = x509.self_signed(list(desired.domains), desired.key_type, utcnow(), PLACEHOLDER_LIFETIME)
-            self.store.put(desired.name, chain, key, "")
-        elif action == certs.DEPLOY:
-            origin = work.lineage.pair.directory if work.lineage.pair else ""
-            self.store.put(desired.name, *self.certbot.files(desired.name), origin)
-        elif action in certs.ORDERS:
-            self._order(work)
-        if work.wrong_modes:
-            self.store.correct_modes(desired.name)
-
-    def _order(self, work: Work) -> None:
-        desired = work.desired
-        if not self.address:
-            raise MooringError(
-                f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
-                f"for the certificate '{desired.name}'.")
-        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains)
-        certs.check_ledger(desired, self.ledger.read(), utcnow())
-        try:
-            self.certbot.order(desired, work.decision, self.ledger)
-        except Kept as kept:
-            if work.decision.action != certs.RENEW:
-                raise
-            work.decision = certs.Decision(certs.NOTHING, str(kept))
-            return
-        lineage = self.certbot.lineage(desired.name, self.roots)
-        problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
-        if problem:
-            raise MooringError(f"The certificate '{desired.name}' is not put in place. {problem}")
-        self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
-
-
-def diff(works: list[Work], check_mode: bool) -> dict[str, str]:
-    """Before and after of what changes."""
-    sides: dict[str, str] = {"before": "", "after": ""}
-    for work in works:
-        sides["before"] += "".join(f"{mode.before()}\n" for mode in work.wrong_modes)
-        sides["after"] += "".join(f"{mode.after()}\n" for mode in work.wrong_modes)
-        if work.decision.action == certs.NOTHING:
-            continue
-        sides["before"] += _described(work.desired.name, work.before)
-        if check_mode:
-            domains = ", ".join(sorted(work.desired.domains))
-            sides["after"] += f"{work.desired.name}: {work.decision.action}\n  names: {domains}\n"
-        else:
-            sides["after"] += _described(work.desired.name, work.after)
-    return sides
-
-
-def _described(name: str, found: certs.Found) -> str:
-    pair = found.pair
-    if pair is None:
-        return f"{name}: {found.problem or 'absent'}\n"
-    return (
-        f"{name}: {'placeholder' if pair.placeholder else 'certificate'}\n  names: {', '.join(sorted(pair.names))}\n"
-        f"  key: {pair.key_type}\n  issuer: {pair.issuer}\n  ends: {certs.stamp(pair.not_after)}\n"
-        f"  fingerprint: {pair.fingerprint}\n"
-    )
 
 
 def main() -> None:
-    """Parse, read, decide, apply, report."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=[("state", "present", FOR_ORDERS)])
+    """Parse, converge, report."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **RULES)
     with domain_errors(module):
-        run = Run(module.params, Docker(module.run_command))
-        works = run.read()
-        if not module.check_mode:
-            run.apply(works)
-        result = {
-            "changed": any(work.changes or work.stale for work in works),
-            "certificates": [work.result() for work in works],
-            "reloaded": run.serving and any(work.reloads for work in works),
-        }
-        if module._diff:
-            result["diff"] = diff(works, module.check_mode)
-        errors = [work.error for work in works if work.error]
-        if errors:
-            raise MooringError(" ".join(errors), **result)
-        module.exit_json(**result)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -131,6 +131,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of everything that is not as declared and that a run heals.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: "image mooring.local/redis:8", field: presence, expected: present, found: null}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 builds:
   description: What was built, or would be, in order.
   type: list
@@ -161,142 +172,16 @@ mmdebstrap:
   returned: success
 """
 
-import fcntl
-import os
-import pathlib
-import shutil
-import tarfile
-import tempfile
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils import _images
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "images": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "tag": {"type": "str", "required": True},
-            "context": {"type": "path", "required": True},
-            "base": {"type": "str", "default": ""},
-            "args": {"type": "dict", "default": {}},
-            "ca_bundle": {"type": "bool", "default": False},
-        },
-    },
-    "build": {"type": "list", "elements": "str", "required": True},
-    "bases": {"type": "dict", "default": {}},
-    "repository": {"type": "str", "default": "mooring.local"},
-    "mirror": {"type": "str", "default": ""},
-    "revision": {"type": "str", "default": ""},
-    "files": {"type": "dict", "default": {}},
-    "step": {"type": "str", "default": ""},
-    "archive": {"type": "path"},
-    "last_step": {"type": "bool", "default": False},
-}
-
-CA_BUNDLE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
-# Not below /tmp, which is often too small for a system and mounted without devices.
-WORK = pathlib.Path("/var/cache/mooring-distro_images")
-
-
-class Builder:
-    """Builds one image at a time on this host."""
-
-    def __init__(self, module: AnsibleModule, docker: Docker) -> None:
-        self._module, self._docker = module, docker
-        _rc, apt_config, _err = (
-            module.run_command(["apt-config", "dump"]) if shutil.which("apt-config") else (0, "", ""))
-        self._proxies = _images.proxy_environment(os.environ, apt_config)
-
-    def _run(self, what: str, argv: list[str], **environment: str) -> None:
-        rc, out, err = self._module.run_command(argv, environ_update={**self._proxies, **environment})
-        if rc != 0:
-            raise MooringError(f"{what} could not be built; '{argv[0]} {argv[1]}' ended with status {rc}. "
-                               f"Its last lines:\n{_images.last_lines(out, err)}")
-
-    def base(self, base: _images.Base) -> None:
-        """Make a base. The archive is complete before docker sees it."""
-        WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(WORK / "lock", "w", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise MooringError(f"Another run builds a base on this host (it holds {lock.name}). "
-                                   "Wait for its end and run again.") from None
-            # What a killed run left.
-            shutil.rmtree(WORK / "base", ignore_errors=True)
-            folder = WORK / "base"
-            folder.mkdir(mode=0o755)
-            os.chmod(WORK, 0o755)  # apt gives up root and must reach the system being made
-            archive = str(folder / "system.tar")
-            try:
-                self._run(base.reference, _images.bootstrap_command(base, archive), TMPDIR=str(folder))
-                self._run(base.reference, [self._docker.binary, *_images.import_arguments(base, archive)])
-            finally:
-                shutil.rmtree(WORK, ignore_errors=True)
-
-    def image(self, image: _images.Image, archive: str) -> None:
-        """Build an image from the recipe that the controller sent."""
-        with tempfile.TemporaryDirectory(dir=self._module.tmpdir) as folder:
-            with tarfile.open(archive) as recipe:
-                recipe.extractall(folder)
-            if image.ca_bundle:
-                bundle = CA_BUNDLE.read_bytes() if CA_BUNDLE.exists() else b""
-                (pathlib.Path(folder) / _images.CA_BUNDLE_NAME).write_bytes(bundle)
-            # A newer docker command would ask an engine without BuildKit for it.
-            self._run(image.reference,
-                      [self._docker.binary, *_images.build_arguments(image, folder, self._proxies)],
-                      DOCKER_BUILDKIT="0")
-
-    def remove_leftovers(self) -> None:
-        """Remove what builds have left without a tag; the label keeps other images out."""
-        self._docker.run("image", "prune", "--force", "--filter", "dangling=true",
-                         "--filter", f"label={_images.RECIPE_LABEL}")
-
-
-def build_step(
-    builder: Builder, bases: list[_images.Base], images: list[_images.Image], params: dict[str, t.Any],
-) -> None:
-    """Build the one base or image that the controller half asked for."""
-    for base in bases:
-        if base.reference == params["step"]:
-            builder.base(base)
-    for image in images:
-        if image.reference == params["step"]:
-            builder.image(image, params["archive"])
-    if params["last_step"]:
-        builder.remove_leftovers()
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_distro_image import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    docker = Docker(module.run_command)
     with domain_errors(module):
-        bases, images = _images.declare(params, params["files"])
-        answers = docker.answers()
-        if not answers and not module.check_mode:
-            raise MooringError("No Docker Engine answers on this host. Run the role docker_engine first.")
-        references = [one.reference for one in [*bases, *images]]
-        found = _images.found_recipes(docker.inspect("image", references)) if answers else {}
-        builds = _images.decide(bases, images, found)
-        if not module.check_mode and params["step"] in [build.reference for build in builds]:
-            build_step(Builder(module, docker), bases, images, params)
-        module.exit_json(
-            changed=bool(builds),
-            builds=[{"reference": build.reference, "reason": build.reason} for build in builds],
-            images={image.reference: image.recipe for image in images},
-            bases=[base.reference for base in bases],
-            mmdebstrap=shutil.which("mmdebstrap") is not None,
-            diff=[{"before_header": build.reference, "after_header": build.reference,
-                   "before": f"{build.found}\n" if build.found else "", "after": f"{build.recipe}\n"}
-                  for build in builds],
-        )
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of what the host lacks. It only looks, so it is not changed.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: package python3-pymysql, field: presence, expected: present, found: null}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 adopted:
   description: Whether the host has an engine that this collection did not install.
   type: bool
@@ -92,88 +103,16 @@ marker_path:
   returned: success
 """
 
-import json
-import os
-import pathlib
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
-from ansible_collections.mooring.stack.plugins.module_utils._docker_engine import (
-    HOST_LIBRARIES,
-    MARKER,
-    RELEASES,
-    UPSTREAM_COMPOSE,
-    UPSTREAM_ENGINE,
-    UPSTREAM_KEY,
-    Host,
-    Wish,
-    decide,
-    find_mirror,
-    parsed,
-)
 from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "source": {"type": "str", "choices": ["distro", "upstream"], "required": True},
-    "repository": {"type": "str", "default": ""},
-    "compose_minimum": {"type": "str", "required": True},
-}
-
-
-def text(path: pathlib.Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-
-
-def read(module: AnsibleModule) -> Host:
-    release = dict(line.split("=", 1) for line in text(pathlib.Path("/etc/os-release")).splitlines() if "=" in line)
-    codename = release.get("VERSION_CODENAME", "").strip('"')
-    names = {*HOST_LIBRARIES, *UPSTREAM_ENGINE, UPSTREAM_COMPOSE}
-    for known in RELEASES.values():
-        names.update((*known.engine, known.client, known.compose))
-    # dpkg-query fails for names it does not know and still prints the others
-    _rc, listed, _err = module.run_command(
-        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *sorted(names)])
-    _rc, architecture, _err = module.run_command(["dpkg", "--print-architecture"])
-    docker = Docker(module.run_command)
-    engine = compose = ""
-    if docker.installed():
-        rc, out, _err = module.run_command([docker.binary, "version", "--format", "{{.Server.Version}}"])
-        engine = out.strip() if rc == 0 else ""
-        rc, out, _err = module.run_command([docker.binary, "compose", "version", "--short"])
-        compose = out.strip() if rc == 0 else ""
-    apt = pathlib.Path("/etc/apt")
-    ours = (apt / "sources.list.d/docker.sources", *sorted((apt / "sources.list.d").glob("mooring-*.sources")),
-            apt / "preferences.d/mooring-compose")
-    sources = (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list")),
-               *sorted((apt / "sources.list.d").glob("*.sources")))
-    return Host(
-        distribution=release.get("ID", "").strip('"'),
-        codename=codename,
-        architecture=architecture.strip(),
-        mirror=find_mirror(map(text, sources), codename),
-        packages=frozenset(name for name, status in map(str.split, listed.splitlines()) if status == "installed"),
-        daemon=bool(module.get_bin_path("dockerd")),
-        client=docker.installed(),
-        engine=engine,
-        compose=compose,
-        files={str(path): text(path) for path in ours if path.is_file()},
-        marker=parsed(text(pathlib.Path(MARKER)) or None) or {},
-    )
+from ansible_collections.mooring.stack.plugins.module_utils._step_docker_engine_info import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     with domain_errors(module):
-        host = read(module)
-        plan = decide(host, Wish(module.params["source"], module.params["compose_minimum"],
-                                 module.params["repository"].rstrip("/")))
-    module.exit_json(
-        changed=False, adopted=plan.adopted, engine=host.engine, compose=host.compose,
-        complete=not plan.changes_anything and (not plan.key_url or os.path.exists(UPSTREAM_KEY)),
-        packages=list(plan.packages), files=plan.files, key_url=plan.key_url, key_path=UPSTREAM_KEY,
-        marker=json.dumps(plan.marker, indent=2) + "\n", marker_path=MARKER,
-    )
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -57,73 +57,33 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of everything that is not as declared and that a run heals.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: network mooring, field: subnet, expected: 192.0.2.0/24, found: 198.51.100.0/24}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 subnet:
   description: Subnet of the network; empty where it does not exist or check mode cannot know it.
   type: str
   returned: success
-differences:
-  description: Why an existing network was replaced, in words.
-  type: list
-  elements: str
-  returned: success
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
-from ansible_collections.mooring.stack.plugins.module_utils._docker_network import Network, Plan, canonical, decide
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "name": {"type": "str", "required": True},
-    "subnet": {"type": "str", "default": ""},
-    "labels": {"type": "dict", "default": {}},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
-
-
-def read(docker: Docker, name: str) -> Network | None:
-    # inspect also takes the beginning of an ID, so the name is compared
-    found = [entry for entry in docker.inspect("network", [name]) if entry["Name"] == name]
-    return Network.from_inspect(found[0]) if found else None
-
-
-def apply(docker: Docker, plan: Plan, desired: Network) -> None:
-    if plan.remove:
-        docker.run("network", "rm", desired.name)
-    if plan.create:
-        subnet = ["--subnet", desired.subnet] if desired.subnet else []
-        labels = [arg for key, value in sorted(desired.labels.items()) for arg in ("--label", f"{key}={value}")]
-        docker.run("network", "create", "--driver", desired.driver, *subnet, *labels, desired.name)
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_docker_network import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    wish = module.params
-    docker = Docker(module.run_command)
     with domain_errors(module):
-        desired = Network(wish["name"], canonical(wish["subnet"]),
-                          {key: str(value) for key, value in wish["labels"].items()})
-        current = None
-        if docker.answers():
-            current = read(docker, desired.name)
-        elif not module.check_mode:
-            raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
-        plan = decide(current, desired, present=wish["state"] == "present")
-        after = desired if wish["state"] == "present" else None
-        if plan.changes_anything and not module.check_mode:
-            apply(docker, plan, desired)
-            after = read(docker, desired.name)
-        elif not plan.changes_anything:
-            after = current
-    module.exit_json(
-        changed=plan.changes_anything,
-        subnet=after.subnet if after else "",
-        differences=list(plan.differences),
-        diff={"before_header": f"network {desired.name}", "after_header": f"network {desired.name}",
-              "before": current.described() if current else {}, "after": after.described() if after else {}},
-    )
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -125,6 +125,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of everything that is not as declared and that a run heals.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: "account 'demo'@'%'", field: max_user_connections, expected: 10, found: 0}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 statements:
   description: The SQL statements that were run, or would be in check mode. Passwords are masked.
   type: list
@@ -164,102 +175,15 @@ unproven:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-from ansible_collections.mooring.stack.plugins.module_utils._grants import (
-    Desired,
-    Plan,
-    Server,
-    decide,
-    desired_account,
-)
-from ansible_collections.mooring.stack.plugins.module_utils._mysql import Mysql, MysqlGone, server_expected
-
-ARGUMENT_SPEC = {
-    "socket": {"type": "path", "required": True},
-    "login_user": {"type": "str", "default": "root"},
-    "login_password": {"type": "str", "required": True, "no_log": True},
-    "schemas": {"type": "list", "elements": "str", "default": []},
-    "accounts": {
-        "type": "list", "elements": "dict", "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "host": {"type": "str", "default": "%"},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "grants": {"type": "dict", "default": {}},
-            "require_tls": {"type": "bool", "default": True},
-            "max_user_connections": {"type": "int", "default": 0},
-            "match": {"type": "str", "choices": ["exact", "at_least"], "default": "exact"},
-            "administrator": {"type": "bool", "default": False},
-        },
-    },
-}
-
-
-def apply(mysql: Mysql, plan: Plan) -> None:
-    """Run every statement; one that fails does not keep the others from being run."""
-    failures = []
-    for statement in plan.statements:
-        try:
-            mysql.apply(statement)
-        except MooringError as error:
-            failures.append(str(error))
-    if failures:
-        done = len(plan.statements) - len(failures)
-        raise MooringError(f"{len(failures)} of {len(plan.statements)} statements failed, the other {done} are in "
-                           "effect. " + " ".join(failures), failed_statements=failures)
-
-
-def prove(server: Server, plan: Plan, accounts: list[Desired]) -> None:
-    """What was applied has arrived: nothing is left to do, and no declared account was locked out."""
-    left = [str(statement) for statement in plan.statements]
-    if left:
-        raise MooringError("MySQL took every statement, and yet these are still needed: " + "; ".join(left))
-    refused = [str(account.who) for account in accounts if server.accounts[account.who].accepts_password is False]
-    if refused:
-        raise MooringError(f"These accounts cannot log in with the declared password: {', '.join(refused)}")
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_mysql_grants import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
     with domain_errors(module):
-        accounts = [desired_account(account) for account in params["accounts"]]
-        passwords = {account.who: account.password for account in accounts}
-        server, mysql, gone = Server(), None, False
-        if not module.check_mode or server_expected(params["socket"]):
-            try:
-                mysql = Mysql(params["socket"], params["login_user"], params["login_password"])
-            except MysqlGone as error:
-                if not module.check_mode:
-                    raise
-                gone = True
-                module.warn(f"{error} Its accounts were not compared.")
-        if mysql:
-            server = mysql.read(passwords)
-        plan = decide(server, params["schemas"], accounts)
-        if gone:
-            plan = Plan((), ())
-        if mysql and plan.changes and not module.check_mode:
-            apply(mysql, plan)
-            server = mysql.read(passwords)
-            prove(server, decide(server, params["schemas"], accounts), accounts)
-        if mysql:
-            mysql.close()
-
-    tried = {account.who: server.accounts[account.who].accepts_password
-             for account in accounts if account.who in server.accounts}
-    unproven = [str(who) for who, accepted in tried.items() if accepted is None]
-    for line in plan.suspicious:
-        module.warn(line)
-    if unproven and not module.check_mode:
-        module.warn(f"The server's socket does not reach {', '.join(unproven)}: their passwords were not compared.")
-    module.exit_json(
-        changed=bool(plan.changes), diff=plan.diff,
-        statements=[str(statement) for statement in plan.statements],
-        changes=[{"subject": change.subject, "action": change.action} for change in plan.changes],
-        suspicious=list(plan.suspicious),
-        proven=[str(who) for who, accepted in tried.items() if accepted],
-        unproven=unproven)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

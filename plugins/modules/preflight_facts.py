@@ -36,6 +36,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Empty; this module heals nothing.
+  returned: success
+  type: list
+  elements: dict
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 host:
   description: What the host says about itself.
   returned: success
@@ -76,97 +86,16 @@ host:
       sample: {installed: true, answers: true, root: /var/lib/docker}
 """
 
-import contextlib
-import os
-import pathlib
-import platform
-import re
-import shutil
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
-from ansible_collections.mooring.stack.plugins.module_utils._preflight_facts import (
-    parse_meminfo,
-    parse_mounts,
-    parse_os_release,
-    parse_published,
-    parse_sockets,
-)
-
-ARGUMENT_SPEC: dict[str, t.Any] = {}
-DOCKER_ROOT = "/var/lib/docker"
-
-
-def read(path: str) -> str:
-    """A file's text; empty where it cannot be read, which every parser takes for "nothing known"."""
-    try:
-        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def free_bytes() -> dict[str, int]:
-    """Free space per mount point; one that cannot be read now is left out."""
-    free = {}
-    for mount in parse_mounts(read("/proc/self/mounts")):
-        with contextlib.suppress(OSError):
-            free[mount] = shutil.disk_usage(mount).free
-    return free
-
-
-def owners(inodes: set[str]) -> dict[str, str]:
-    """Which process holds which socket; processes of other users and those that end meanwhile are left out."""
-    found: dict[str, str] = {}
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            links = [os.readlink(entry.path) for entry in os.scandir(process / "fd")]
-        except OSError:
-            continue
-        for link in links:
-            match = re.fullmatch(r"socket:\[(\d+)\]", link)
-            if match and match.group(1) in inodes:
-                found[match.group(1)] = read(f"{process}/comm").strip()
-    return found
-
-
-def listening() -> list[dict[str, t.Any]]:
-    """Listening TCP sockets and who holds them."""
-    sockets = parse_sockets(read("/proc/net/tcp")) + parse_sockets(read("/proc/net/tcp6"))
-    names = owners({entry["inode"] for entry in sockets})
-    return [
-        {"address": entry["address"], "port": entry["port"], "process": names.get(entry["inode"], "")}
-        for entry in sockets
-    ]
-
-
-def read_docker(docker: Docker) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
-    """Whether an engine answers and where it keeps its data, and the ports that containers publish."""
-    state = {"installed": docker.installed(), "answers": docker.answers(), "root": DOCKER_ROOT}
-    if not state["answers"]:
-        return state, []
-    state["root"] = docker.run("info", "--format", "{{.DockerRootDir}}").strip() or DOCKER_ROOT
-    form = '{{.Label "com.docker.compose.project"}}\t{{.Names}}\t{{.Ports}}'
-    return state, parse_published(docker.run("ps", "--format", form))
+from ansible_collections.mooring.stack.plugins.module_utils._step_preflight_facts import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     with domain_errors(module):
-        docker, published = read_docker(Docker(module.run_command))
-    host = {
-        "os": parse_os_release(read("/etc/os-release")),
-        "architecture": platform.machine(),
-        "memory": parse_meminfo(read("/proc/meminfo")),
-        "mounts": free_bytes(),
-        "time": time.time(),
-        "listening": listening(),
-        "published": published,
-        "docker": docker,
-    }
-    module.exit_json(changed=False, host=host)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

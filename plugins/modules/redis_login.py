@@ -60,6 +60,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Empty; this module heals nothing.
+  returned: success
+  type: list
+  elements: dict
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 proven:
   description: The accounts that logged in.
   type: list
@@ -76,55 +86,16 @@ stranger_refused:
   returned: when the server answered
 """
 
-import os
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-from ansible_collections.mooring.stack.plugins.module_utils._redis import Redis, RedisGone
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "socket": {"type": "path", "required": True},
-    "accounts": {
-        "type": "list", "elements": "dict", "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "rules": {"type": "str"},
-        },
-    },
-}
-
-
-def try_all(socket: str, accounts: list[dict[str, str]]) -> dict[str, t.Any]:
-    """Who gets in."""
-    with Redis(socket) as redis:
-        stranger_refused = redis.ask("GET", "mooring").startswith("-NOAUTH")
-    proven, refused = [], []
-    for account in accounts:
-        with Redis(socket) as redis:
-            answer = redis.ask("AUTH", account["name"], account["password"])
-        (proven if answer == "OK" else refused).append(account["name"])
-    return {"proven": proven, "refused": refused, "stranger_refused": stranger_refused}
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_redis_login import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    socket: str = module.params["socket"]
-    result: dict[str, t.Any] = {"proven": [], "refused": []}
     with domain_errors(module):
-        if not module.check_mode or os.path.isdir(os.path.dirname(socket)):
-            try:
-                result = try_all(socket, module.params["accounts"])
-            except RedisGone as error:
-                if not module.check_mode:
-                    raise
-                module.warn(str(error))
-        if not module.check_mode and result["refused"]:
-            raise MooringError(f"Redis refuses the declared password of: {', '.join(result['refused'])}.", **result)
-        if not module.check_mode and not result["stranger_refused"]:
-            raise MooringError("Redis answers without a login. Its account 'default' must be off.", **result)
-    module.exit_json(changed=False, **result)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Empty; this module heals nothing.
+  returned: success
+  type: list
+  elements: dict
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 active:
   description: The colour that serves, V(null) before the first deployment.
   returned: always
@@ -147,78 +157,16 @@ seal:
   type: str
 """
 
-import dataclasses
-import secrets
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
-from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
-    PLATFORM_ARGUMENTS,
-    Host,
-)
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    **PLATFORM_ARGUMENTS,
-    "release": {"type": "str"},
-    "image": {"type": "str"},
-    "definition": {"type": "dict", "default": {}},
-    "secrets": {"type": "dict", "default": {}, "no_log": True},
-    "wait_seconds": {"type": "float", "default": 0},
-}
-
-
-def describe(host: Host, situation: _release.Situation) -> dict[str, t.Any]:
-    """What the host says, as a module result."""
-    claim = host.store.claim()
-    active = situation.active
-    return {
-        "active": active,
-        "release": situation.colours[active].release if active else None,
-        "proxy": {"answers": situation.proxy_answers, "memory": situation.memory, "file": situation.file},
-        "recorded": situation.record,
-        "colours": {name: colour.public() for name, colour in situation.colours.items()},
-        "history": host.store.record().history[-10:],
-        "lock": claim and {"by": claim.by, "release": claim.release, "since": claim.since,
-                           "holder": dataclasses.asdict(claim.holder), "expired": claim.is_stale(time.time())},
-    }
-
-
-def plan(host: Host, situation: _release.Situation, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What the declared release needs, as a module result."""
-    definition = {"release": params["release"], "image": params["image"], "definition": params["definition"]}
-    image_id = host.image_id(params["image"])
-
-    def runs_declared(colour: _release.Colour) -> bool:
-        # A tag that points to another image than before is another release. An
-        # image that is no longer on the host cannot be compared.
-        same_image = image_id is None or colour.image_id == image_id
-        return same_image and _release.is_sealed_by(colour.definition, definition, params["secrets"])
-
-    decided = _release.decide(situation, params["release"], runs_declared)
-    seal = situation.colours[decided.target].definition
-    if decided.deploy:
-        seal = _release.seal(definition, params["secrets"], secrets.token_hex(8))
-    return {"target": decided.target, "deploy": decided.deploy, "switch": decided.switch, "due": decided.due,
-            "reason": decided.reason, "seal": seal}
+from ansible_collections.mooring.stack.plugins.module_utils._step_release_info import ARGUMENT_SPEC, RULES, converge
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by={"release": ["image"]})
+    """Parse, converge, report."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **RULES)
     with domain_errors(module):
-        host = Host(module.params, module.run_command)
-        host.store.wait_while_busy(module.params["wait_seconds"])
-        situation = host.situation()
-        result = describe(host, situation)
-        if module.params["release"]:
-            result.update(plan(host, situation, module.params))
-            if not situation.agrees:
-                # Somebody or a killed run left it so; a plain rollback is no news.
-                module.warn(result["reason"])
-    module.exit_json(changed=False, **result)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

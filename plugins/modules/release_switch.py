@@ -164,6 +164,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: Object, field, expected and found of everything that is not as declared and that a run heals.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: application demo, field: colour in the proxy's memory, expected: blue, found: green}]
+notices:
+  description: What a person should look at and a run does not heal, one sentence each.
+  returned: success
+  type: list
+  elements: str
 colour:
   description: The colour that serves.
   returned: always
@@ -197,295 +208,16 @@ logs:
   type: str
 """
 
-import contextlib
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils import _release
-from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
-from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
-    PLATFORM_ARGUMENTS,
-    Host,
-    held,
-    origin,
-)
-
-WAIT_SECONDS = 20
-VERIFY_SECONDS = 10
-LOG_LINES = 20
-SERVICE = "app"
-
-READINESS_SPEC: dict[str, t.Any] = {
-    "path": {"type": "str", "default": "/readyz"},
-    "status": {"type": "int", "default": 200},
-    "condition": {"type": "str", "default": ""},
-    "successes": {"type": "int", "default": 3},
-    "interval": {"type": "float", "default": 0.2},
-    "timeout": {"type": "float", "default": 60},
-}
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    **PLATFORM_ARGUMENTS,
-    "colour": {"type": "str", "choices": list(_release.COLOURS), "required": True},
-    "active": {"type": "str", "default": ""},
-    "release": {"type": "str", "required": True},
-    "image": {"type": "str", "required": True},
-    "seal": {"type": "str", "required": True},
-    "token": {"type": "str", "no_log": False},
-    "by": {"type": "str", "default": "unknown"},
-    "port": {"type": "int", "default": 8080},
-    "readiness": {"type": "dict", "options": READINESS_SPEC, "default": {}},
-    "migrate": {"type": "list", "elements": "str", "default": []},
-    "migrate_timeout": {"type": "int", "default": 300},
-    "url": {"type": "str", "default": ""},
-    "url_address": {"type": "str", "default": "127.0.0.1"},
-    "release_header": {"type": "str", "default": "X-Release"},
-    "keep_warm": {"type": "bool", "default": True},
-    "drain_seconds": {"type": "int", "default": 30},
-    "secrets": {"type": "dict", "default": {}, "no_log": True},
-}
-
-
-class Deployment:
-    """Puts one colour into service on one host."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.params = module.params
-        self.run_command = module.run_command
-        self.host = Host(module.params, module.run_command)
-        self.name, self.target = self.params["name"], self.params["colour"]
-        self.readiness = _release.Readiness(**self.params["readiness"])
-        self.figures: dict[str, t.Any] = {}
-
-    def read(self) -> tuple[_release.Situation, _release.Steps]:
-        """What the host says now and what that leaves to do."""
-        situation = self.host.situation()
-        if (situation.active or "") != self.params["active"]:
-            raise MooringError(
-                f"{situation.active or 'No colour'} serves now, but it was {self.params['active'] or 'no colour'} "
-                "when this run decided: another run changed it meanwhile. This one switches nothing; run it again.")
-        target = situation.colours[self.target]
-        made = target.definition == self.params["seal"]
-        return situation, _release.steps(
-            situation, self.target, self.params["release"],
-            image_id=target.image_id if made else self.host.image_id(self.params["image"]),
-            has_migration=bool(self.params["migrate"]), migrated=self.host.store.record().migrated,
-            keep_warm=self.params["keep_warm"])
-
-    def apply(self, situation: _release.Situation, todo: _release.Steps) -> None:
-        """Migrate, prove, switch, prove again, record and drain; undo all of it on failure."""
-        self.expect_own_container(situation.colours[self.target])
-        with self.undo_before_switch(situation):
-            # Before the question whether it is ready: a release may well not be
-            # ready until its tables are there.
-            if todo.migrate:
-                self.migrate(situation.colours[self.target].image_id)
-            running = self.wait_until_ready()
-        with self.undo_after_switch(situation, todo):
-            if todo.switches:
-                begin = time.monotonic()
-                self.host.proxy.switch(self.name, self.target)
-                self.figures["switch_ms"] = round((time.monotonic() - begin) * 1000, 1)
-            self.prove_through_proxy()
-        if todo.record:
-            self.record(running)
-        if todo.stop_previous:
-            self.stop_idle(situation)
-
-    def expect_own_container(self, target: _release.Colour) -> None:
-        """Refuse a colour that this run did not make."""
-        if not target.exists:
-            raise MooringError(f"{self.target} has no container, so it cannot serve. Converge its project first.")
-        if target.definition != self.params["seal"]:
-            raise MooringError(
-                f"{self.target} runs release {target.release or 'unknown'} from another definition than this run made: "
-                "another run replaced it meanwhile. This one switches nothing; run it again.")
-
-    def wait_until_ready(self) -> _release.Colour:
-        """The target's container once it is ready."""
-        begin = time.monotonic()
-        running = self.host.wait_until_ready(self.target, self.params["port"], self.readiness)
-        self.figures["ready_ms"] = round((time.monotonic() - begin) * 1000, 1)
-        return running
-
-    def migrate(self, image_id: str) -> None:
-        """Run the migration in a container of its own, once per image."""
-        seconds, container = self.params["migrate_timeout"], f"{self.host.project(self.target)}-migrate"
-
-        def limited(argv: list[str], **keywords: t.Any) -> tuple[int, str, str]:
-            return self.run_command(["timeout", "--kill-after=10", str(seconds), *argv], **keywords)
-
-        compose = Compose(Docker(limited), self.host.project(self.target), self.host.directory(self.target))
-        # One that a killed run left behind; nobody else has the lock.
-        self.host.docker.succeeds("rm", "--force", container)
-        try:
-            compose.run("run", "--rm", "--no-deps", "--no-TTY", "--name", container, SERVICE, *self.params["migrate"])
-        except CommandFailed as error:
-            self.host.docker.succeeds("rm", "--force", container)
-            said = "\n".join((error.stdout + error.stderr).strip().splitlines()[-LOG_LINES:])
-            ended = f"did not end within {seconds} s" if error.rc == 124 else f"ended with status {error.rc}"
-            raise MooringError(
-                f"The migration {' '.join(self.params['migrate'])} of release {self.params['release']} {ended}: {said}"
-            ) from error
-        record = self.host.store.record()
-        record.ran_migration(image_id)
-        self.host.store.save(record)
-
-    def prove_through_proxy(self) -> None:
-        """Ask the proxy, or the declared URL through it, until the right release answers."""
-        limit = time.monotonic() + VERIFY_SECONDS
-        while True:
-            why = self.proxy_refusal()
-            if why is None:
-                return
-            if time.monotonic() > limit:
-                raise MooringError(f"The proxy does not serve release {self.params['release']}: {why}")
-            time.sleep(self.readiness.interval)
-
-    def proxy_refusal(self) -> str | None:
-        """Why what the proxy answers is not the release; None when it is."""
-        url, header = self.params["url"], self.params["release_header"]
-        try:
-            if not url:
-                serving = self.host.proxy.active(self.name)
-                return None if serving == self.target else f"it says that {serving or 'no colour'} serves."
-            answer = ask(url, address=self.params["url_address"])
-        except Unreachable as error:
-            return str(error)
-        if answer.status >= 400:
-            return f"{url} answered status {answer.status}."
-        release = answer.headers.get(header.lower())
-        if header and release != self.params["release"]:
-            return f"{url} was answered by release {release or 'unknown'} (header {header})."
-        return None
-
-    @contextlib.contextmanager
-    def undo_before_switch(self, situation: _release.Situation) -> t.Iterator[None]:
-        """Leave the old colour serving and remove the new one when the block fails."""
-        try:
-            yield
-        except MooringError as error:
-            if situation.active == self.target:
-                raise self.with_logs(error, "It serves, so it was left as it is.") from error
-            if situation.file == self.target:
-                self.host.proxy.declare(self.name, situation.active)
-            raise self.discard(situation, error) from error
-
-    @contextlib.contextmanager
-    def undo_after_switch(self, situation: _release.Situation, todo: _release.Steps) -> t.Iterator[None]:
-        """Switch back and remove the new colour when the block fails."""
-        try:
-            yield
-        except MooringError as error:
-            old = situation.active
-            if old == self.target or not todo.switches:
-                raise self.with_logs(error, "It served before this run, so nothing was switched back.") from error
-            if old is not None and not situation.colours[old].runs:
-                raise self.with_logs(
-                    error, f"{old} does not run, so nothing was switched back and {self.target} was kept.") from error
-            try:
-                self.host.proxy.switch(self.name, old)
-            except MooringError as second:
-                # Nobody knows what the proxy serves: neither colour may go.
-                raise self.with_logs(
-                    error, f"The proxy could not be switched back ({second}), so both colours were kept.") from error
-            raise self.discard(situation, error) from error
-
-    def discard(self, situation: _release.Situation, error: MooringError) -> MooringError:
-        """Remove the new colour; the error that says so and shows its last words."""
-        serving = f"{situation.active} serves as before" if situation.active else "nothing serves, as before"
-        complete = self.with_logs(error, f"{self.target} was removed and {serving}.")
-        self.enter_failure(str(error))
-        doomed = self.host.colour(self.target)
-        if doomed.exists:
-            self.host.docker.succeeds("stop", "-t", str(self.params["drain_seconds"]), doomed.container)
-            self.host.docker.run("rm", "--force", "--volumes", doomed.container)
-        return complete
-
-    def with_logs(self, error: MooringError, outcome: str) -> MooringError:
-        """The error with its outcome and the target's last log lines."""
-        target = self.host.colour(self.target)
-        logs = self.host.docker.logs(target.container, LOG_LINES) if target.exists else ""
-        shown = f"\nLast log lines of {target.name}:\n{logs}" if logs else ""
-        return MooringError(f"{error}\n{outcome}{shown}", logs=logs, **error.details)
-
-    def stop_idle(self, situation: _release.Situation) -> None:
-        """Let the old colour finish what it is doing, then stop it."""
-        idle = situation.colours[_release.other(self.target)]
-        seconds = self.params["drain_seconds"]
-        self.figures["drained_seconds"] = round(self.host.wait_until_drained(idle, self.params["port"], seconds), 1)
-        self.host.docker.run("stop", "-t", str(seconds), idle.container)
-
-    def entry(self) -> dict[str, t.Any]:
-        """What the history says of this deployment."""
-        claim = self.host.store.claim()
-        now = time.time()
-        return {
-            "colour": self.target, "release": self.params["release"], "image": self.params["image"],
-            "by": f"{self.params['by']}{origin()}", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-            "seconds": round(now - claim.since, 1) if claim else None, **self.figures,
-        }
-
-    def record(self, running: _release.Colour) -> None:
-        """Write down that the target serves."""
-        record = self.host.store.record()
-        record.deployed({**self.entry(), "image_id": running.image_id})
-        self.host.store.save(record)
-
-    def enter_failure(self, why: str) -> None:
-        """Write down that a deployment was undone."""
-        record = self.host.store.record()
-        record.failed(self.entry(), why.splitlines()[0])
-        self.host.store.save(record)
-
-    def expect_lock(self, todo: _release.Steps) -> None:
-        """Refuse to change anything without the deployment lock."""
-        claim, token = self.host.store.claim(), self.params["token"]
-        if not todo.changes_anything or (claim is not None and claim.token == token):
-            return
-        if claim is not None and not claim.is_stale(time.time()):
-            raise held(self.name, claim)
-        if token:
-            raise MooringError(
-                "This run lost the deployment lock: another run took it over and ended. "
-                "Nothing was switched; run it again.")
-
-
-def pictures(situation: _release.Situation, todo: _release.Steps, target: str, release: str) -> dict[str, str]:
-    """Before and after as text."""
-    record, idle = situation.record or {}, _release.other(target)
-    memory = (situation.memory or "no colour") if situation.proxy_answers else "unknown, the proxy does not answer"
-    before = [f"proxy serves: {memory}", f"proxy file: {situation.file or 'absent'}",
-              f"recorded: {record.get('colour', 'no colour')}, release {record.get('release', 'none')}"]
-    after = [f"proxy serves: {target}" if todo.tell_proxy else before[0], f"proxy file: {target}",
-             f"recorded: {target}, release {release}"]
-    if todo.stop_previous:
-        before.append(f"{idle}: {situation.colours[idle].status}")
-        after.append(f"{idle}: exited")
-    if todo.migrate:
-        before.append("migration of this image: not run")
-        after.append("migration of this image: run")
-    return {"before_header": "release", "after_header": "release",
-            "before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
+from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._step_release_switch import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
+    """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    deployment = Deployment(module)
     with domain_errors(module):
-        if module.check_mode:
-            situation, todo = deployment.read()
-        else:
-            with deployment.host.store.locked(WAIT_SECONDS):
-                situation, todo = deployment.read()
-                deployment.expect_lock(todo)
-                deployment.apply(situation, todo)
-    module.exit_json(
-        changed=todo.changes_anything, diff=pictures(situation, todo, deployment.target, module.params["release"]),
-        colour=deployment.target, previous=todo.previous, steps=todo.public(), **deployment.figures)
+        module.exit_json(**converge(module, module.params))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import threading
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._redis import Redis, RedisGone
-from ansible_collections.mooring.stack.plugins.modules.redis_login import try_all
+from ansible_collections.mooring.stack.plugins.module_utils._step_redis_login import try_all
 
 REFUSED = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 

@@ -18,7 +18,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     table,
     version_of,
 )
-from ansible_collections.mooring.stack.plugins.modules.platform_status import read_projects, read_releases
+from ansible_collections.mooring.stack.plugins.module_utils._step_platform_status import read_projects, read_releases
 
 
 def container(project, service, image="mysql:8.4.11", status="running", health="healthy", ports=None, **labels):

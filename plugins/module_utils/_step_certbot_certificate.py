@@ -1,0 +1,273 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: the step that keeps the certificates that nginx serves as declared."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import (
+    PLACEHOLDER_LIFETIME,
+    Certbot,
+    Kept,
+    Ledger,
+    Mode,
+    Proxy,
+    Store,
+    utcnow,
+)
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "certificates": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "domains": {"type": "list", "elements": "str", "required": True},
+            "key_type": {"type": "str", "choices": [certs.ECDSA, certs.RSA], "default": certs.ECDSA, "no_log": False},
+        },
+    },
+    "state": {"type": "str", "choices": ["placeholder", "present"], "default": "present"},
+    "certificates_dir": {"type": "path", "required": True},
+    "owner": {"type": "int", "default": 101},
+    "letsencrypt_dir": {"type": "path"},
+    "webroot": {"type": "path"},
+    "ledger": {"type": "path"},
+    "acme_directory": {"type": "str"},
+    "acme_ca_bundle": {"type": "path"},
+    "trusted_root": {"type": "path"},
+    "acme_email": {"type": "str", "default": ""},
+    "image": {"type": "str"},
+    "network": {"type": "str"},
+    "proxy_container": {"type": "str"},
+    "reload_command": {"type": "list", "elements": "str", "default": ["nginx", "-s", "reload"]},
+}
+
+FOR_ORDERS = [
+    "letsencrypt_dir", "webroot", "ledger", "acme_directory", "image", "network", "proxy_container",
+]
+
+RULES: dict[str, t.Any] = {"required_if": [("state", "present", FOR_ORDERS)]}
+
+
+@dataclasses.dataclass
+class Work:
+    """One certificate through a run: what is declared, found, decided, and finally there."""
+
+    desired: certs.Desired
+    before: certs.Found
+    lineage: certs.Found
+    decision: certs.Decision
+    after: certs.Found
+    wrong_modes: list[Mode]
+    now: dt.datetime
+    served: str = ""
+    stale: bool = False
+    error: str = ""
+    kept: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether files change."""
+        return self.decision.action != certs.NOTHING or bool(self.wrong_modes)
+
+    @property
+    def reloads(self) -> bool:
+        """Whether nginx has to read the certificate again."""
+        return self.stale or self.decision.action != certs.NOTHING
+
+    def differences(self, serving: bool) -> list[Difference]:
+        """What is not as declared; empty exactly if nothing changes."""
+        found: list[Difference] = []
+        if self.decision.action != certs.NOTHING:
+            found = certs.differences(self.desired, self.before, self.now, serving)
+        for mode in self.wrong_modes:
+            found += mode.differences()
+        if self.stale:
+            found.append(Difference(
+                f"certificate {self.desired.name}", "served fingerprint",
+                self.before.pair.fingerprint[:16] if self.before.pair else None, self.served[:16] or None))
+        return found
+
+    def result(self) -> dict[str, t.Any]:
+        """The entry of the result."""
+        reason = self.decision.reason
+        if self.stale:
+            reason += " nginx served an older one."
+        if self.wrong_modes:
+            reason += f" Put right: {'; '.join(mode.after() for mode in self.wrong_modes)}."
+        pair = self.after.pair
+        return {
+            "name": self.desired.name,
+            "names": sorted(pair.names) if pair else [],
+            "not_after": certs.stamp(pair.not_after) if pair else "",
+            "fingerprint": pair.fingerprint if pair else "",
+            "issuer": pair.issuer if pair else "",
+            "action": self.decision.action,
+            "reason": self.error or reason,
+        }
+
+
+class Run:
+    """What the step's parameters point at, and the run's steps."""
+
+    def __init__(self, params: dict[str, t.Any], docker: Docker) -> None:
+        self.params = params
+        self.serving = params["state"] == "present"
+        # A root that is not there yet, as before the test CA's first start, is no reason to replace anything.
+        root = params["trusted_root"] or ""
+        self.roots = root if root and os.path.exists(root) else ""
+        self.store = Store(params["certificates_dir"], params["owner"], self.roots)
+        self.ledger = Ledger(params["ledger"] or "")
+        self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"])
+        self.address = self.proxy.address() if self.serving else ""
+        self.certbot = Certbot(
+            docker,
+            image=params["image"] or "",
+            network=params["network"] or "",
+            directory=params["letsencrypt_dir"] or "",
+            webroot=params["webroot"] or "",
+            bundle=params["acme_ca_bundle"] or "",
+            email=params["acme_email"],
+        )
+
+    def read(self) -> list[Work]:
+        """Declared, found, decided, for every certificate."""
+        root = x509.file_fingerprint(self.roots) if self.roots else ""
+        works = [
+            self._read_one(certs.Desired.parse(item, self.params["acme_directory"] or "", root))
+            for item in self.params["certificates"]
+        ]
+        names = [work.desired.name for work in works]
+        if len(set(names)) != len(names):
+            raise certs.BadRequest(f"Two certificates have the same name: {', '.join(sorted(names))}.")
+        return works
+
+    def _read_one(self, desired: certs.Desired) -> Work:
+        decide = certs.decide if self.serving else certs.decide_placeholder
+        served = self.store.read(desired.name)
+        lineage = self.certbot.lineage(desired.name, self.roots) if self.params["letsencrypt_dir"] else certs.Found()
+        now = utcnow()
+        decision = decide(desired, served, lineage, now)
+        work = Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name), now)
+        # The files can be right and nginx still serve others, after a run that was killed before the reload.
+        if self.address and decision.action == certs.NOTHING and served.pair:
+            work.served = self.proxy.served(self.address, desired.domains[0])
+            work.stale = work.served != served.pair.fingerprint
+        return work
+
+    def apply(self, works: list[Work]) -> None:
+        """Do what was decided. One certificate's failure is kept for the end: it must not stop the others."""
+        if any(work.changes for work in works):
+            os.makedirs(self.store.directory, mode=0o755, exist_ok=True)
+            with files.lock(os.path.join(self.store.directory, ".lock"), "A certificate"):
+                for work in works:
+                    try:
+                        self._apply_one(work)
+                    except MooringError as error:
+                        work.error = str(error)
+                    work.after = self.store.read(work.desired.name)
+        if not self.serving:
+            return
+        if not self.address:
+            raise MooringError(
+                f"The proxy's container {self.proxy.container} does not run; start it, then run this again.")
+        new = [work for work in works if work.after.pair and (work.stale or work.after != work.before)]
+        if new:
+            self.proxy.reload()
+        for work in new:
+            self.proxy.confirm(self.address, work.desired, work.after.pair.fingerprint if work.after.pair else "")
+
+    def _apply_one(self, work: Work) -> None:
+        desired, action = work.desired, work.decision.action
+        if action == certs.PLACEHOLDER:
+            chain, key = x509.self_signed(list(desired.domains), desired.key_type, utcnow(), PLACEHOLDER_LIFETIME)
+            self.store.put(desired.name, chain, key, "")
+        elif action == certs.DEPLOY:
+            origin = work.lineage.pair.directory if work.lineage.pair else ""
+            self.store.put(desired.name, *self.certbot.files(desired.name), origin)
+        elif action in certs.ORDERS:
+            self._order(work)
+        if work.wrong_modes:
+            self.store.correct_modes(desired.name)
+
+    def _order(self, work: Work) -> None:
+        desired = work.desired
+        if not self.address:
+            raise MooringError(
+                f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
+                f"for the certificate '{desired.name}'.")
+        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains)
+        certs.check_ledger(desired, self.ledger.read(), utcnow())
+        try:
+            self.certbot.order(desired, work.decision, self.ledger)
+        except Kept as kept:
+            if work.decision.action != certs.RENEW:
+                raise
+            work.decision, work.kept = certs.Decision(certs.NOTHING, str(kept)), str(kept)
+            return
+        lineage = self.certbot.lineage(desired.name, self.roots)
+        problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
+        if problem:
+            raise MooringError(f"The certificate '{desired.name}' is not put in place. {problem}")
+        self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
+
+
+def diff(works: list[Work], check_mode: bool) -> dict[str, str]:
+    """Before and after of what changes."""
+    sides: dict[str, str] = {"before": "", "after": ""}
+    for work in works:
+        sides["before"] += "".join(f"{mode.before()}\n" for mode in work.wrong_modes)
+        sides["after"] += "".join(f"{mode.after()}\n" for mode in work.wrong_modes)
+        if work.decision.action == certs.NOTHING:
+            continue
+        sides["before"] += _described(work.desired.name, work.before)
+        if check_mode:
+            domains = ", ".join(sorted(work.desired.domains))
+            sides["after"] += f"{work.desired.name}: {work.decision.action}\n  names: {domains}\n"
+        else:
+            sides["after"] += _described(work.desired.name, work.after)
+    return sides
+
+
+def _described(name: str, found: certs.Found) -> str:
+    pair = found.pair
+    if pair is None:
+        return f"{name}: {found.problem or 'absent'}\n"
+    return (
+        f"{name}: {'placeholder' if pair.placeholder else 'certificate'}\n  names: {', '.join(sorted(pair.names))}\n"
+        f"  key: {pair.key_type}\n  issuer: {pair.issuer}\n  ends: {certs.stamp(pair.not_after)}\n"
+        f"  fingerprint: {pair.fingerprint}\n"
+    )
+
+
+def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read, decide, apply; the result. Raises :class:`MooringError`."""
+    run = Run(params, Docker(module.run_command))
+    works = run.read()
+    if not module.check_mode:
+        run.apply(works)
+    result = {
+        "changed": any(work.changes or work.stale for work in works),
+        "differences": [one.as_dict() for work in works for one in work.differences(run.serving)],
+        "notices": [f"Certificate {work.desired.name}: {work.kept}" for work in works if work.kept],
+        "certificates": [work.result() for work in works],
+        "reloaded": run.serving and any(work.reloads for work in works),
+    }
+    if module._diff:
+        result["diff"] = diff(works, module.check_mode)
+    errors = [work.error for work in works if work.error]
+    if errors:
+        raise MooringError(" ".join(errors), **result)
+    return result

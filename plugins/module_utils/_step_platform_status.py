@@ -1,0 +1,125 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: the step that says what runs on a host."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._status import (
+    Certificate,
+    Project,
+    Release,
+    guide,
+    rows,
+    table,
+)
+from ansible_collections.mooring.stack.plugins.module_utils._x509 import read_pair
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "root": {"type": "path", "required": True},
+    "prefix": {"type": "str", "required": True},
+    "url": {"type": "str", "default": ""},
+    "routes": {"type": "list", "elements": "dict", "default": []},
+    "ca_file": {"type": "str", "default": ""},
+    "connect": {"type": "str", "default": ""},
+    # Says where they lie, not what they are.
+    "credentials": {"type": "str", "default": "", "no_log": False},
+    "example": {"type": "str", "default": ""},
+    "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
+}
+
+
+def read_json(path: pathlib.Path) -> dict[str, t.Any]:
+    """A JSON object on disk; empty where there is none that can be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def read_projects(root: pathlib.Path, prefix: str) -> list[Project]:
+    """The directories below the root that hold a Compose project."""
+    return [
+        Project(
+            component=path.parent.name,
+            name=f"{prefix}-{path.parent.name}",
+            services=tuple(read_json(path.parent / ".mooring" / "manifest.json").get("services") or ()),
+        )
+        for path in sorted(root.glob("*/compose.yml"))
+    ]
+
+
+def read_containers(docker: Docker, projects: list[Project]) -> list[dict[str, t.Any]]:
+    """``docker inspect`` of the projects' containers, in two calls whatever their number."""
+    names = {project.name for project in projects}
+    lines = docker.run(
+        "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.oneoff=False",
+        "--format", '{{.ID}}\t{{.Label "com.docker.compose.project"}}',
+    ).splitlines()
+    ids = [line.split("\t")[0] for line in lines if line.split("\t")[1] in names]
+    return docker.inspect("container", ids)
+
+
+def read_certificates(root: pathlib.Path) -> list[Certificate]:
+    """What lies where the proxy reads it."""
+    certificates = []
+    for path in sorted((root / "nginx_certbot" / "certificates").glob("*/fullchain.pem")):
+        if not path.parent.is_symlink():  # <name> is a link to the version that counts
+            continue
+        try:
+            pair = read_pair(str(path.parent))
+        except MooringError as error:
+            certificates.append(Certificate(path.parent.name, f"unknown: {error}", "", False))
+            continue
+        if pair:
+            expiry = pair.not_after.strftime("%Y-%m-%d")
+            certificates.append(Certificate(path.parent.name, expiry, pair.issuer, pair.placeholder))
+    return certificates
+
+
+def read_releases(root: pathlib.Path) -> list[Release]:
+    """Which colour serves: the proxy's word on disk, and the release that the last deployment recorded."""
+    releases = []
+    for path in sorted((root / "app_blue_green").glob("*.json")):
+        active = read_json(path).get("active") or {}
+        try:
+            colour = (root / "nginx_certbot" / "releases" / path.stem).read_text(encoding="utf-8").strip()
+        except OSError:
+            colour = str(active.get("colour", ""))
+        release = str(active.get("release", "")) if colour == active.get("colour") else ""
+        releases.append(Release(path.stem, colour, release))
+    return releases
+
+
+def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Look; changes nothing. Raises :class:`MooringError`."""
+    root = pathlib.Path(params["root"])
+    docker = Docker(module.run_command)
+    projects = read_projects(root, params["prefix"])
+    engine = docker.version()
+    containers = read_containers(docker, projects) if engine and projects else []
+    certificates, releases = read_certificates(root), read_releases(root)
+    found = rows(projects, containers, certificates, releases, params["url"], params["routes"])
+    ca_file = params["ca_file"] if pathlib.Path(params["ca_file"]).is_file() else ""
+    text = table(found)
+    if found:
+        text += guide(
+            params["url"], params["routes"], ca_file, params["connect"], params["credentials"], params["example"])
+    return {
+        "changed": False, "differences": [], "notices": [],
+        "status": {
+            "engine": engine,
+            "containers": [dataclasses.asdict(row) for row in found],
+            "certificates": [dataclasses.asdict(certificate) for certificate in certificates],
+            "releases": [dataclasses.asdict(release) for release in releases],
+        },
+        "text": text,
+    }
