@@ -32,7 +32,10 @@ BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
 SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores")
 # Programs of the machine that the tests call, and the Debian packages that have them.
-PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk"}
+PROGRAMS = {
+    "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
+    "chromium": "chromium",
+}
 HEARTBEAT = 15
 # What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
 ANSIBLE_TEST_PIP = "24.2"
@@ -152,6 +155,11 @@ def _pip_for_ansible_test(home: pathlib.Path) -> None:
         """))
 
 
+def browser(stage: Stage) -> None:
+    """The drift page in Chromium; screenshots in .cache/test/drift-page."""
+    stage.pytest("tests/browser")
+
+
 def integration(stage: Stage) -> None:
     """compose_project against the machine's engine."""
     stage.pytest("tests/integration")
@@ -169,17 +177,23 @@ def prove_site(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/site.py")
 
 
+def prove_drift(stage: Stage) -> None:
+    """Every kind of drift, and killed runs, on a bare node with systemd."""
+    stage.check(sys.executable, "tests/prove/drift.py")
+
+
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
     **{f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS},
     "integration": integration,
+    "browser": browser,
     "artifact": artifact,
     "lint": lint,
     "unit": unit,
 }
 # What `make test` has no time for; `make test-full` runs it.
-FULL: dict[str, t.Callable[[Stage], None]] = {}
+FULL: dict[str, t.Callable[[Stage], None]] = {"prove-drift": prove_drift}
 
 
 def say(text: str) -> None:

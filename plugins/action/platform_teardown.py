@@ -25,7 +25,9 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        args = {**self._task.args, "components": sorted(path.name for path in ROLES.iterdir() if path.is_dir())}
+        # The drift report's metrics lie beside the components.
+        components = {path.name for path in ROLES.iterdir() if path.is_dir()} | {"metrics"}
+        args = {**self._task.args, "components": sorted(components)}
         if args.get("data", "ask") == "ask":
             # In check mode nothing is removed, so nobody needs to decide.
             args["data"] = "keep" if self._task.check_mode else self._decide(args, task_vars)

@@ -39,7 +39,7 @@ display = Display()
 
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 # Roles without a group of their own, whose variables every host may have.
-SHARED_ROLES = ("platform", "preflight", "status")
+SHARED_ROLES = ("drift", "platform", "preflight", "status")
 # What Ansible itself puts beside the inventory's variables.
 CONNECTION_VARIABLES = ("ansible_host", "ansible_user", "ansible_password", "ansible_become_password")
 MAGIC = ("ansible_check_mode", "ansible_diff_mode", "ansible_version", "groups", "hostvars", "omit", "playbook_dir")
@@ -122,7 +122,9 @@ class ActionModule(ActionBase):
 
         registered = raw.get(facts_variable)
         if isinstance(registered, dict):
-            host.facts = registered.get("host")
+            # As a step of component, or from the module preflight_facts itself.
+            (answer, *_others) = registered.get("steps") or [registered]
+            host.facts = answer.get("host")
             if host.facts is None:
                 host.unreadable = str(registered.get("msg") or registered.get("module_stderr") or "no answer")
         return host

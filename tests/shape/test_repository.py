@@ -14,7 +14,8 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
-COMPONENTS = {path.name for path in (ROOT / "roles").iterdir()} - {"platform", "preflight", "status", "teardown"}
+HELPERS = {"drift", "platform", "preflight", "status", "teardown"}
+COMPONENTS = {path.name for path in (ROOT / "roles").iterdir()} - HELPERS
 ORDER = ["docker_engine", "distro_images", "acme_test_ca", "data_stores", "nginx_certbot", "app_blue_green"]
 
 each_inventory = pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
@@ -68,7 +69,19 @@ def test_site_knows_every_component():
 @pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
 def test_playbooks_hold_no_logic(path):
     for play in yaml.safe_load(text(path)):
+        # The drift report refuses to run outside check mode before any role does.
+        if (path.stem, play.get("hosts")) == ("drift", "all"):
+            assert [next(key for key in task if "." in key) for task in play.pop("tasks")] == ["ansible.builtin.assert"]
         assert not {"tasks", "pre_tasks", "post_tasks", "handlers", "when"} & set(play), play.get("name")
+
+
+def test_the_drift_report_compares_what_site_converges():
+    gate, converge, metrics = yaml.safe_load(text(ROOT / "playbooks" / "drift.yml"))
+    assert "ansible_check_mode" in gate["tasks"][0]["ansible.builtin.assert"]["that"]
+    assert gate["tasks"][0]["tags"] == "always"
+    assert converge["ansible.builtin.import_playbook"] == "converge.yml"
+    assert metrics["roles"][0]["role"] == "mooring.stack.drift"
+    assert "mooring.stack.drift" in text(ROOT / "ansible.cfg")
 
 
 @each_inventory
