@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import fcntl
 import json
 import os
+import shutil
 import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+
+TEMPORARY = ".mooring-new"
 
 
 def read_text(path: str) -> str | None:
@@ -30,7 +35,7 @@ def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0)
     A reader sees the old file or the new one. The content is on the disk
     before the name changes, so a power cut leaves no empty file behind.
     """
-    temporary = f"{path}.mooring-new"
+    temporary = path + TEMPORARY
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -52,6 +57,45 @@ def make_directory(path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
     if (status.st_uid, status.st_gid) != (uid, gid):
         os.chown(path, uid, gid)
     os.chmod(path, mode)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy a file with its mode, times and owner."""
+    shutil.copy2(source, target, follow_symlinks=False)
+    status = os.lstat(source)
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copy a directory with modes, times and owners; what is not a file, a link or a directory stays behind."""
+    os.mkdir(target, 0o700)
+    for item in os.scandir(source):
+        copy = os.path.join(target, item.name)
+        if item.is_dir(follow_symlinks=False):
+            copy_tree(item.path, copy)
+        elif item.is_file(follow_symlinks=False) or item.is_symlink():
+            copy_file(item.path, copy)
+    status = os.stat(source)
+    os.chown(target, status.st_uid, status.st_gid)
+    shutil.copystat(source, target)
+
+
+def exchange(one: str, other: str) -> bool:
+    """Let two paths change places in one step; False where kernel or file system cannot.
+
+    renameat2(2) with RENAME_EXCHANGE, which Python does not offer: Linux 3.15,
+    glibc 2.28, and among the file systems ext4, XFS, Btrfs and overlayfs.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "renameat2"):
+        return False
+    at_fdcwd, rename_exchange = -100, 2
+    if library.renameat2(at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV):
+        return False
+    raise OSError(number, os.strerror(number), one, None, other)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ all differences and the steps that remove them.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import hmac
 import json
@@ -24,8 +25,8 @@ COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
 COMPOSE_FILE = "compose.yml"
 MANIFEST_VERSION = 1
 
-CREATE, RECREATE, RESTART, START, UNPAUSE, RELOAD, REMOVE = (
-    "create", "recreate", "restart", "start", "unpause", "reload", "remove")
+CREATE, RECREATE, RESTART, START, UNPAUSE, THIN, RELOAD, REMOVE = (
+    "create", "recreate", "restart", "start", "unpause", "remove duplicates", "reload", "remove")
 
 HIDDEN = "(secret)"
 
@@ -46,6 +47,7 @@ class Entry:
     ``path`` is relative to the project; ``digest`` is the SHA-256 of a file's
     content in hexadecimal and empty for a directory; ``kind`` is file,
     directory or other (a link or device where we expect one of the former).
+    ``changed_at`` is the inode's change time in nanoseconds, of what was found.
     """
 
     path: str
@@ -55,6 +57,7 @@ class Entry:
     gid: int
     kind: str = "file"
     secret: bool = False
+    changed_at: int = 0
 
     def stamp(self) -> str:
         """Everything a container could notice of it but its path, as one string."""
@@ -81,16 +84,31 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True)
+class Volume:
+    """A named volume; ``name`` is the engine's."""
+
+    name: str
+    driver: str = "local"
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class Declared:
-    """The declaration: entries by path, services by name."""
+    """The declaration: entries by path, services by name, volumes."""
 
     entries: dict[str, Entry]
     services: dict[str, Service]
+    volumes: tuple[Volume, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """What was found of one container; ``fields`` is :func:`container_fields`."""
+    """What was found of one container; ``fields`` is :func:`container_fields`.
+
+    ``started_at`` in nanoseconds since the epoch; ``number`` is Compose's;
+    ``stale`` are mounted directories of the project that are no longer the
+    ones at their path, because somebody moved or removed those.
+    """
 
     name: str
     service: str
@@ -99,6 +117,9 @@ class Container:
     image_id: str
     config_hash: str
     fields: dict[str, t.Any]
+    started_at: int = 0
+    number: int = 1
+    stale: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +128,18 @@ class Manifest:
 
     ``entries``: stamp per path that we wrote; ``services``: per service the
     ``hash`` that Compose expected, the ``label`` the container got, its
-    ``fields``, the ``reloads`` digests it runs with, and for a service that is
-    held back ``pending``, the hash that Compose expects of its new definition.
+    ``fields``, the ``reloads`` digests it runs with and when it read those
+    files (``loaded_at``), and for a service that is held back ``pending``, the
+    hash that Compose expects of its new definition.
     """
 
     entries: dict[str, str] = dataclasses.field(default_factory=dict)
     services: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+
+    def records(self, declared: Declared) -> bool:
+        """Whether it tells of a run that brought exactly this declaration to its end."""
+        return (set(self.services) == set(declared.services)
+                and self.entries == {path: entry.stamp() for path, entry in declared.entries.items()})
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -137,7 +164,10 @@ class Observed:
 
     ``entries``: those of the declared and the formerly written paths that
     exist. ``containers``: per service; ``images``: image id per reference;
-    ``hashes``: what Compose expects per service, None where no engine answers.
+    ``hashes``: what Compose expects per service, None where no engine answers;
+    ``volumes``: by the engine's name; ``strays``: files of others in directories
+    that are ours; ``gone_at``: for a declared path that is missing, when its
+    directory changed last, in nanoseconds.
     """
 
     manifest: Manifest
@@ -145,6 +175,9 @@ class Observed:
     containers: dict[str, list[Container]]
     images: dict[str, str]
     hashes: dict[str, str] | None
+    volumes: dict[str, Volume] = dataclasses.field(default_factory=dict)
+    strays: tuple[str, ...] = ()
+    gone_at: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,8 +185,9 @@ class Plan:
     """All differences and the steps that remove them.
 
     ``write`` and ``delete`` are paths; ``steps`` maps a service to one of
-    create, recreate, restart, start, unpause, reload, remove; ``held`` are
-    running stateful services whose step needs permission.
+    create, recreate, restart, start, unpause, remove duplicates, reload,
+    remove; ``held`` are running stateful services whose step needs permission;
+    ``notices`` are sentences about what no run heals.
     """
 
     differences: tuple[Difference, ...]
@@ -161,6 +195,7 @@ class Plan:
     delete: tuple[str, ...]
     steps: dict[str, str]
     held: dict[str, str]
+    notices: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.differences)
@@ -231,9 +266,14 @@ def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
         "command": config.get("Cmd"),
         "entrypoint": config.get("Entrypoint"),
         "user": config.get("User", ""),
+        "working_dir": config.get("WorkingDir", ""),
+        # Without a declared one it is the container's own id.
+        "hostname": "" if config.get("Hostname") == own_id else config.get("Hostname", ""),
+        "terminal": [bool(config.get("Tty")), bool(config.get("OpenStdin"))],
         "labels": {name: value for name, value in labels.items() if not name.startswith("com.docker.compose.")},
         "healthcheck": config.get("Healthcheck"),
         "stop_signal": config.get("StopSignal"),
+        "stop_timeout": config.get("StopTimeout"),
         "mounts": sorted(
             f"{mount.get('Name') or mount['Source']}:{mount['Destination']}:{'rw' if mount.get('RW') else 'ro'}"
             for mount in inspected.get("Mounts") or []),
@@ -244,10 +284,23 @@ def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
         "networks": {
             name: sorted(alias for alias in network.get("Aliases") or [] if alias != own_id)
             for name, network in networks.items()},
+        "addresses": {
+            name: (network.get("IPAMConfig") or {}).get("IPv4Address", "") for name, network in networks.items()},
+        "resolution": [host.get("Dns") or [], host.get("DnsSearch") or [], sorted(host.get("ExtraHosts") or [])],
         "restart": host.get("RestartPolicy"),
         "memory": host.get("Memory"),
+        "memory_reservation": host.get("MemoryReservation"),
+        "memory_swap": host.get("MemorySwap"),
         "cpus": host.get("NanoCpus"),
+        "cpu_shares": host.get("CpuShares"),
+        "cpu_set": host.get("CpusetCpus"),
         "pids_limit": host.get("PidsLimit"),
+        "shm_size": host.get("ShmSize"),
+        "init": bool(host.get("Init")),
+        "namespaces": [host.get("IpcMode"), host.get("PidMode"), host.get("UTSMode"), host.get("UsernsMode")],
+        "devices": host.get("Devices") or [],
+        "groups": sorted(host.get("GroupAdd") or []),
+        "sysctls": host.get("Sysctls") or {},
         "privileged": host.get("Privileged"),
         "cap_add": sorted(host.get("CapAdd") or []),
         "cap_drop": sorted(host.get("CapDrop") or []),
@@ -270,7 +323,25 @@ def read_container(inspected: dict[str, t.Any]) -> Container:
         image_id=inspected["Image"],
         config_hash=labels.get(COMPOSE_HASH_LABEL, ""),
         fields=container_fields(inspected),
+        started_at=nanoseconds(state.get("StartedAt", "")),
+        number=int(labels.get("com.docker.compose.container-number") or 1),
     )
+
+
+def nanoseconds(stamp: str) -> int:
+    """An engine's time (RFC 3339, UTC, up to nine decimals) since the epoch; 0 for none."""
+    whole, _dot, fraction = stamp.rstrip("Z").partition(".")
+    try:
+        parsed = datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return 0
+    return int(parsed.timestamp()) * 10**9 + int((fraction + "0" * 9)[:9])
+
+
+def original_first(containers: list[Container], known: dict[str, t.Any]) -> list[Container]:
+    """The containers of one service, the one that stays first; the others are duplicates."""
+    name = (known.get("fields") or {}).get("name", "")
+    return sorted(containers, key=lambda one: (one.name != name, one.number, one.name))
 
 
 def decide(declared: Declared, observed: Observed, key: bytes, allow_stateful: bool) -> Plan:
@@ -281,18 +352,47 @@ def decide(declared: Declared, observed: Observed, key: bytes, allow_stateful: b
     files = [declared.entries[path] for path in sorted(declared.entries)]
     for name in sorted(declared.services):
         service = declared.services[name]
-        found, step = _decide_service(service, observed, reload_digests(key, service, files), write)
+        found, step = _decide_service(service, declared, observed, reload_digests(key, service, files), write)
         differences += found
         if not step:
             continue
-        if service.stateful and step == RECREATE and _runs(observed.containers.get(name, [])) and not allow_stateful:
+        if service.stateful and not allow_stateful and _interrupts(step, observed.containers.get(name, [])):
             held[name] = step
         else:
             steps[name] = step
     for name in sorted(set(observed.containers) - set(declared.services)):
         differences.append(Difference(f"service {name}", "presence", None, "present"))
         steps[name] = REMOVE
-    return Plan(tuple(differences), tuple(write), tuple(delete), steps, held)
+    lost, notices = _decide_volumes(declared, observed)
+    differences += lost
+    if not differences and not observed.manifest.records(declared):
+        differences.append(Difference("project", "record of the last run", "complete", "missing or interrupted"))
+    notices += [f"{path} is not ours and lies where the project's files do; it is left alone."
+                for path in sorted(observed.strays)]
+    return Plan(tuple(differences), tuple(write), tuple(delete), steps, held, tuple(notices))
+
+
+def _interrupts(step: str, containers: list[Container]) -> bool:
+    """Whether a step stops what works: the recreation or restart of a container that is not sick."""
+    return step in (RECREATE, RESTART) and any(
+        one.status == "running" and one.health != "unhealthy" for one in containers)
+
+
+def _decide_volumes(declared: Declared, observed: Observed) -> tuple[list[Difference], list[str]]:
+    """Missing volumes are made; one of another kind holds data, and nobody but its owner may replace it."""
+    differences, notices = [], []
+    for volume in declared.volumes:
+        found = observed.volumes.get(volume.name)
+        if found is None:
+            differences.append(Difference(f"volume {volume.name}", "presence", "present", None))
+            continue
+        for field in ("driver", "options"):
+            expected, there = getattr(volume, field), getattr(found, field)
+            if expected != there:
+                notices.append(
+                    f"volume {volume.name}: {field} is {json.dumps(there)}, declared {json.dumps(expected)}. No run "
+                    "changes that: save its data, remove it, run again, and put the data back.")
+    return differences, notices
 
 
 def _decide_entries(declared: Declared, observed: Observed) -> tuple[list[Difference], list[str], list[str]]:
@@ -329,15 +429,25 @@ def _entry_differences(expected: Entry, found: Entry | None) -> list[Difference]
 
 
 def _decide_service(
-    service: Service, observed: Observed, reloads: list[str], write: list[str],
+    service: Service, declared: Declared, observed: Observed, reloads: list[str], write: list[str],
 ) -> tuple[list[Difference], str]:
     name = f"service {service.name}"
     containers = observed.containers.get(service.name, [])
     if not containers:
         return [Difference(name, "presence", "present", None)], CREATE
+    known = observed.manifest.services.get(service.name, {})
+    original = original_first(containers, known)[0]
+    found, step = _decide_container(name, service, original, declared, observed, reloads, write)
     if len(containers) > 1:
-        return [Difference(name, "containers", 1, len(containers))], RECREATE
-    container = containers[0]
+        found = [Difference(name, "containers", 1, len(containers)), *found]
+        step = step if step and step != RELOAD else THIN
+    return found, step
+
+
+def _decide_container(
+    name: str, service: Service, container: Container, declared: Declared, observed: Observed,
+    reloads: list[str], write: list[str],
+) -> tuple[list[Difference], str]:
     known = observed.manifest.services.get(service.name, {})
     differences = _definition_differences(name, service, container, known, observed)
     if differences:
@@ -350,11 +460,40 @@ def _decide_service(
         return [Difference(name, "state", "running", container.status)], START
     if container.health == "unhealthy":
         return [Difference(name, "health", "healthy", "unhealthy")], RESTART
-    # A file that was edited by hand may have been read by hand as well.
+    if container.stale:
+        return [Difference(name, "mounts", "as on disk", f"replaced: {', '.join(container.stale)}")], RESTART
     reloadable = [path for reload in service.reloads for path in reload.paths]
-    if reloads and (reloads != known.get("reloads") or any(under(path, reloadable) for path in write)):
+    edited = [path for path in write if under(path, service.paths) and not under(path, reloadable)
+              and _read_edited(declared.entries[path], observed, container)]
+    if edited:
+        return [Difference(name, "configuration", "as declared", f"started with other {', '.join(edited)}")], RESTART
+    if reloads and (
+            reloads != known.get("reloads")
+            # A file that was edited by hand may have been read by hand as well.
+            or any(under(path, reloadable) for path in write)
+            or _replaced_since_loaded(reloadable, observed, container, known)):
         return [Difference(name, "configuration", "as on disk", "an older one")], RELOAD
     return [], ""
+
+
+def _read_edited(declared: Entry, observed: Observed, container: Container) -> bool:
+    """Whether the container started while a file had other content than it is given back now."""
+    found = observed.entries.get(declared.path)
+    if declared.kind != "file" or (found and found.digest == declared.digest):
+        return False
+    changed_at = found.changed_at if found else observed.gone_at.get(declared.path, 0)
+    return container.started_at > changed_at
+
+
+def _replaced_since_loaded(
+    reloadable: list[str], observed: Observed, container: Container, known: dict[str, t.Any],
+) -> bool:
+    """Whether a file was put in place after the service last read it, as when somebody undoes an edit by hand."""
+    if "loaded_at" not in known:
+        return False
+    loaded_at = max(known["loaded_at"], container.started_at)
+    return any(entry.changed_at > loaded_at for path, entry in observed.entries.items()
+               if entry.kind == "file" and under(path, reloadable))
 
 
 def _definition_differences(
@@ -373,10 +512,7 @@ def _definition_differences(
     if image and image != container.image_id:
         differences.append(Difference(name, "image", f"{service.image} ({image[7:19]})", container.image_id[7:19]))
     for field, expected in sorted((known.get("fields") or {}).items()):
-        if field != "image" and container.fields.get(field) != expected:
-            differences.append(Difference(name, field, expected, container.fields.get(field)))
+        # A field that an older or newer version of this collection recorded says nothing.
+        if field != "image" and container.fields.get(field, expected) != expected:
+            differences.append(Difference(name, field, expected, container.fields[field]))
     return differences
-
-
-def _runs(containers: list[Container]) -> bool:
-    return any(container.status == "running" for container in containers)

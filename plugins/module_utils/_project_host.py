@@ -5,21 +5,23 @@
 
 Beside the project's files lies ``.mooring/`` (0700): ``manifest.json``, the
 host's digest ``key``, the ``lock``, and while a change is under way ``staged/``
-(the new tree) and ``previous/`` (what the change replaced). Every step can be
-killed: a run finds what was declared, what is there and what the manifest says,
-and goes on from that.
+(the new tree), ``previous/`` (what the change replaced) and ``exchange/`` (see
+:meth:`ProjectHost._replace`). Every step can be killed: a run finds what was
+declared, what is there and what the manifest says, and goes on from that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import filecmp
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import stat
+import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
@@ -28,6 +30,9 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Comma
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 LOG_LINES = 30
+# Compose takes variables and overrides from these, if somebody puts them beside compose.yml.
+READ_BY_COMPOSE = (".env", "compose.override.yml", "compose.override.yaml",
+                   "docker-compose.override.yml", "docker-compose.override.yaml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,20 +71,61 @@ class ProjectHost:
     def read(self, declared: project.Declared, contents: dict[str, bytes]) -> project.Observed:
         """What is there; no engine, or no docker at all, is an answer too."""
         manifest = self._manifest()
-        entries = {}
+        entries, gone_at = {}, {}
         for path in {*declared.entries, *manifest.entries}:
             found = self._entry(path, declared.entries.get(path))
             if found:
                 entries[path] = found
+            elif path in declared.entries:
+                gone_at[path] = self._gone_at(path)
+        files_only = project.Observed(
+            manifest, entries, {}, {}, None, strays=self._strays(declared, manifest), gone_at=gone_at)
         if not self.docker.answers():
-            return project.Observed(manifest, entries, {}, {}, None)
+            return files_only
         containers: dict[str, list[project.Container]] = {}
-        for inspected in self.docker.project_containers(self.name):
-            container = project.read_container(inspected)
+        for container in self._containers():
             containers.setdefault(container.service, []).append(container)
-        images = self._images({service.image for service in declared.services.values()})
-        return project.Observed(
-            manifest, entries, containers, images, self._hashes(declared, manifest, contents))
+        return dataclasses.replace(
+            files_only, containers=containers,
+            images=self._images({service.image for service in declared.services.values()}),
+            hashes=self._hashes(declared, manifest, contents),
+            volumes={
+                volume["Name"]: project.Volume(volume["Name"], volume["Driver"], volume.get("Options") or {})
+                for volume in self.docker.inspect("volume", [volume.name for volume in declared.volumes])})
+
+    def _containers(self) -> list[project.Container]:
+        parked = self._parked()
+        found = []
+        for inspected in self.docker.project_containers(self.name):
+            stale = tuple(sorted(
+                os.path.relpath(mount["Source"], self.directory)
+                for mount in inspected.get("Mounts") or []
+                if mount["Type"] == "bind" and project.under(mount["Source"], [self.directory])
+                and _is_stale(inspected["State"].get("Pid", 0), mount, parked)))
+            found.append(dataclasses.replace(project.read_container(inspected), stale=stale))
+        return found
+
+    def _strays(self, declared: project.Declared, manifest: project.Manifest) -> tuple[str, ...]:
+        """Files of others where only files of ours belong.
+
+        That is where declared files lie, but not the project's own directory,
+        which holds data as well; of that only what Compose reads unasked.
+        """
+        holders = {os.path.dirname(path) for path, entry in declared.entries.items() if entry.kind == "file"} - {""}
+        ours = {*declared.entries, *manifest.entries}
+        found = [name for name in READ_BY_COMPOSE if os.path.lexists(os.path.join(self.directory, name))]
+        for holder in holders:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found += [os.path.join(holder, name) for name in os.listdir(os.path.join(self.directory, holder))
+                          if not name.endswith(files.TEMPORARY)]
+        return tuple(path for path in sorted(found) if path not in ours)
+
+    def _gone_at(self, path: str) -> int:
+        """When the nearest directory above a missing path changed last."""
+        parent = os.path.dirname(os.path.join(self.directory, path))
+        while not os.path.isdir(parent):
+            parent = os.path.dirname(parent)
+        return os.stat(parent).st_ctime_ns
 
     def _images(self, references: set[str]) -> dict[str, str]:
         """Image id per reference, of those that are on this host."""
@@ -116,7 +162,7 @@ class ProjectHost:
                 digest = hashlib.sha256(stream.read()).hexdigest()
         return project.Entry(
             path, digest, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, kind,
-            declared.secret if declared else False)
+            declared.secret if declared else False, status.st_ctime_ns)
 
     # -- apply --------------------------------------------------------------
 
@@ -143,15 +189,15 @@ class ProjectHost:
         if plan.write:
             self._validate(validators)
         self._keep_previous(plan, before)
-        # Named before it is written: what a killed run leaves behind is known to the next.
-        touched = {**before.entries, **{path: before.entries.get(path, "") for path in plan.write}}
-        self._save_manifest(project.Manifest(touched, before.services))
+        self._save_manifest(_under_way(before, plan))
         self._swap(plan, declared)
+        # Whatever a service reads from here on is the new tree.
+        swapped_at = time.time_ns()
         try:
             self._bring_up(plan, declared)
         except (CommandFailed, NotHealthy) as error:
             raise self._restore(error, declared) from error
-        self._record(declared, plan, before)
+        self._record(declared, plan, before, swapped_at)
 
     def wait(self, declared: project.Declared) -> None:
         """Wait for services that still start, without changing anything."""
@@ -213,23 +259,93 @@ class ProjectHost:
                 absent.append(path)
             elif os.path.isfile(source) and not os.path.islink(source):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy2(source, target)
-                status = os.stat(source)
-                os.chown(target, status.st_uid, status.st_gid)
+                files.copy_file(source, target)
         files.write_file(os.path.join(previous, "absent.json"), json.dumps(absent).encode(), 0o600)
         files.write_file(os.path.join(previous, "manifest.json"), manifest.to_json(self.name).encode(), 0o600)
         files.write_file(os.path.join(previous, "complete"), b"", 0o600)
 
     def _swap(self, plan: project.Plan, declared: project.Declared) -> None:
         self._make_directories(declared, plan.write)
-        for path in plan.write:
-            if declared.entries[path].kind == "file":
-                target = os.path.join(self.directory, path)
-                if os.path.isdir(target) and not os.path.islink(target):
-                    raise MooringError(f"{target} is a directory where a file is declared. Move it away and run again.")
-                os.replace(os.path.join(self._state("staged"), path), target)
+        staged = self._state("staged")
+        self._replace(declared, staged, [path for path in plan.write if declared.entries[path].kind == "file"])
         for path in plan.delete:
             self._delete(path)
+
+    def _replace(self, declared: project.Declared, source: str, paths: list[str]) -> None:
+        """Move files of ``source`` to their places, all files of one mounted directory in one step.
+
+        A container that is restarted in between, or after a kill, must not read
+        half of a change. Its mount is resolved by path when it starts, but while
+        it runs it keeps the directory it started with, and that one has to get
+        the new files too, for a reload. So a complete new copy takes the place of
+        the directory; the original is brought up to date out of everybody's
+        reach; then it takes its place back.
+        """
+        roots = {root for service in declared.services.values() for root in service.paths}
+        tops = sorted(root for root in roots if not project.under(root, roots - {root}))
+        left = set(paths)
+        for top in tops:
+            inside = sorted(path for path in paths if project.under(path, [top]) and path != top)
+            if len(inside) > 1 and self._holds_no_data(declared, top) and self._exchange(top, source, inside):
+                left -= set(inside)
+        for path in sorted(left):
+            target = os.path.join(self.directory, path)
+            if os.path.isdir(target) and not os.path.islink(target):
+                raise MooringError(f"{target} is a directory where a file is declared. Move it away and run again.")
+            os.replace(os.path.join(source, path), target)
+
+    def _holds_no_data(self, declared: project.Declared, top: str) -> bool:
+        """Whether a directory and all below it exist for declared files, so that a copy of it is as good."""
+        holders = {os.path.dirname(path) for path, entry in declared.entries.items() if entry.kind == "file"}
+        inside = [path for path, entry in declared.entries.items()
+                  if entry.kind == "directory" and project.under(path, [top])]
+        return all(any(project.under(holder, [path]) for holder in holders) for path in inside)
+
+    def _exchange(self, top: str, source: str, paths: list[str]) -> bool:
+        """Replace ``paths`` below ``top`` at once; False where the file system cannot."""
+        live, copy = os.path.join(self.directory, top), self._state("exchange/tree")
+        shutil.rmtree(self._state("exchange"), ignore_errors=True)
+        os.mkdir(self._state("exchange"), 0o700)
+        files.copy_tree(live, copy)
+        for path in paths:
+            target = os.path.join(copy, os.path.relpath(path, top))
+            if os.path.isdir(target) and not os.path.islink(target):
+                raise MooringError(
+                    f"{os.path.join(self.directory, path)} is a directory where a file is declared. "
+                    "Move it away and run again.")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+            files.copy_file(os.path.join(source, path), target)
+        mark = {"path": top, "inode": os.stat(live).st_ino}
+        files.write_file(self._state("exchange/mark.json"), json.dumps(mark).encode(), 0o600)
+        if not files.exchange(live, copy):
+            shutil.rmtree(self._state("exchange"))
+            return False
+        self.finish_exchange()
+        return True
+
+    def finish_exchange(self) -> None:
+        """Bring the original, which is parked, up to date with its copy, which is in its place, and put it back.
+
+        Also for a run that was killed on the way. Nothing to do if nothing is parked.
+        """
+        parked = self._parked()
+        if parked is not None:
+            mark = json.loads(files.read_text(self._state("exchange/mark.json")) or "{}")
+            live, original = os.path.join(self.directory, mark["path"]), self._state("exchange/tree")
+            _bring_up_to_date(original, live)
+            files.exchange(live, original)
+        shutil.rmtree(self._state("exchange"), ignore_errors=True)
+
+    def _parked(self) -> int | None:
+        """The inode of a directory that a copy stands for at the moment."""
+        try:
+            mark = json.loads(files.read_text(self._state("exchange/mark.json")) or "")
+            if os.stat(self._state("exchange/tree")).st_ino == mark["inode"]:
+                return int(mark["inode"])
+        except (ValueError, KeyError, FileNotFoundError):
+            pass
+        return None
 
     def _make_directories(self, declared: project.Declared, paths: t.Iterable[str]) -> None:
         for path in sorted(paths):
@@ -258,6 +374,7 @@ class ProjectHost:
                 os.unlink(target)
 
     def _bring_up(self, plan: project.Plan, declared: project.Declared) -> None:
+        self._remove_duplicates()
         for services, command in (
             (plan.services(project.UNPAUSE), ("unpause",)),
             (plan.services(project.RESTART), ("restart",)),
@@ -265,9 +382,25 @@ class ProjectHost:
         ):
             if services:
                 self.compose.run(*command, *services)
-        self._up(sorted(set(declared.services) - set(plan.held)))
+        wanted = sorted(set(declared.services) - set(plan.held))
+        self._up(wanted)
+        # One that restarted while its directory was exchanged has mounted the copy.
+        late = sorted({one.service for one in self._containers() if one.stale} & set(wanted))
+        if late:
+            self.compose.run("restart", *late)
+            self._up(late)
         for name in plan.services(project.RELOAD):
             self._reload(declared.services[name])
+
+    def _remove_duplicates(self) -> None:
+        known = self._manifest().services
+        containers: dict[str, list[project.Container]] = {}
+        for container in self._containers():
+            containers.setdefault(container.service, []).append(container)
+        surplus = [one.name for service, found in containers.items()
+                   for one in project.original_first(found, known.get(service, {}))[1:]]
+        if surplus:
+            self.docker.run("rm", "--force", *surplus)
 
     def _up(self, services: list[str]) -> None:
         if not services:
@@ -294,18 +427,12 @@ class ProjectHost:
             return MooringError(
                 f"{self.name} did not come up and had no previous version; its containers were removed, "
                 f"its files are in {self.directory}.\n{said}")
-        tree = os.path.join(previous, "tree")
-        for folder, _folders, names in os.walk(tree):
-            for name in names:
-                source = os.path.join(folder, name)
-                status = os.stat(source)
-                with open(source, "rb") as stream:
-                    files.write_file(
-                        os.path.join(self.directory, os.path.relpath(source, tree)), stream.read(),
-                        stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        self._replace(declared, *self._copies_of(os.path.join(previous, "tree")))
         for path in json.loads(files.read_text(os.path.join(previous, "absent.json")) or "[]"):
             self._delete(path)
-        self._save_manifest(manifest)
+        restored_at = time.time_ns()
+        self._save_manifest(dataclasses.replace(manifest, services={
+            name: {**facts, "loaded_at": restored_at} for name, facts in manifest.services.items()}))
         kept = sorted(manifest.services)
         try:
             self._up(kept)
@@ -318,6 +445,16 @@ class ProjectHost:
                 f"{self.directory}, did not either ({_last_line(second)}).\n{said}")
         self._forget_previous()
         return MooringError(f"{self.name} did not come up; the previous version is back and runs.\n{said}")
+
+    def _copies_of(self, tree: str) -> tuple[str, list[str]]:
+        """Copies of a kept tree that may be moved, and their paths; the kept one stays until all is well."""
+        copies = self._state("staged")
+        shutil.rmtree(copies, ignore_errors=True)
+        os.makedirs(tree, exist_ok=True)
+        files.copy_tree(tree, copies)
+        return copies, sorted(
+            os.path.relpath(os.path.join(folder, name), copies)
+            for folder, _folders, names in os.walk(copies) for name in names)
 
     def _not_well(self) -> list[project.Container]:
         containers = map(project.read_container, self.docker.project_containers(self.name))
@@ -335,7 +472,9 @@ class ProjectHost:
                          f"{self.docker.logs(container.name, LOG_LINES) or '(no log lines)'}")
         return "\n".join(parts)
 
-    def _record(self, declared: project.Declared, plan: project.Plan, before: project.Manifest) -> None:
+    def _record(
+        self, declared: project.Declared, plan: project.Plan, before: project.Manifest, swapped_at: int,
+    ) -> None:
         hashes = self.compose.hashes()
         services = {
             name: {**before.services.get(name, {}), "pending": hashes.get(name, "")} for name in plan.held}
@@ -349,6 +488,8 @@ class ProjectHost:
                     "label": container.config_hash,
                     "fields": container.fields,
                     "reloads": project.reload_digests(self.key(), service, entries),
+                    "loaded_at": swapped_at if plan.steps.get(service.name) else before.services.get(
+                        service.name, {}).get("loaded_at", container.started_at),
                 }
         self._save_manifest(project.Manifest(
             {path: entry.stamp() for path, entry in declared.entries.items()}, services))
@@ -367,6 +508,60 @@ class ProjectHost:
 
     def _state(self, name: str) -> str:
         return os.path.join(self.state, name)
+
+
+def _under_way(before: project.Manifest, plan: project.Plan) -> project.Manifest:
+    """The manifest while a change is made: a run that finds it knows what it cannot trust.
+
+    Paths that are being written are ours from now on, but not yet as declared. A
+    container that is to be replaced or restarted has no label, lest its need is
+    forgotten with the files that showed it.
+    """
+    services = {
+        name: {**facts, "label": ""} if plan.steps.get(name) in (project.RECREATE, project.RESTART) else facts
+        for name, facts in before.services.items()}
+    return project.Manifest({**before.entries, **dict.fromkeys(plan.write, "")}, services)
+
+
+def _is_stale(pid: int, mount: dict[str, t.Any], parked: int | None) -> bool:
+    """Whether a running container mounts another directory than the one at its path by now.
+
+    The container's own view is under /proc. Where it cannot be seen, as for an
+    engine on another kernel, nothing is said.
+    """
+    if not pid:
+        return False
+    try:
+        inside = os.stat(f"/proc/{pid}/root{mount['Destination']}")
+    except OSError:
+        return False
+    if inside.st_ino == parked:
+        return False
+    try:
+        outside = os.stat(mount["Source"])
+    except FileNotFoundError:
+        return True
+    return (inside.st_dev, inside.st_ino) != (outside.st_dev, outside.st_ino)
+
+
+def _bring_up_to_date(original: str, copy: str) -> None:
+    """Give a directory what its copy has, each file in one step; what is equal is not touched."""
+    for item in os.scandir(copy):
+        target = os.path.join(original, item.name)
+        if item.is_dir(follow_symlinks=False):
+            if not os.path.isdir(target):
+                files.copy_tree(item.path, target)
+            else:
+                _bring_up_to_date(target, item.path)
+        elif not (os.path.isfile(target) and filecmp.cmp(item.path, target, shallow=False)
+                  and _stamp(item.path) == _stamp(target)):
+            files.copy_file(item.path, target + files.TEMPORARY)
+            os.replace(target + files.TEMPORARY, target)
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    status = os.lstat(path)
+    return status.st_mode, status.st_uid, status.st_gid
 
 
 def _names_of(image: dict[str, t.Any]) -> set[str]:

@@ -125,24 +125,35 @@ def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool,
         docker, f"{params['prefix']}-{params['name']}", os.path.join(params["root"], params["name"]),
         params["wait_timeout"])
     declared, contents = declaration(params, host.key())
-    observed = host.read(declared, contents)
-    plan = project.decide(declared, observed, host.key(), bool(params["allow_stateful_restart"]))
-    result = {"changed": bool(plan), "differences": [one.as_dict() for one in plan.differences], "notices": [],
-              "plan": plan.result(), "changes": plan.sentences(), "project": host.name, "directory": host.directory}
-    if want_diff:
-        result["diff"] = diff(host, plan, declared, contents)
+
+    def decided() -> tuple[project.Observed, project.Plan, dict[str, t.Any]]:
+        observed = host.read(declared, contents)
+        plan = project.decide(declared, observed, host.key(), bool(params["allow_stateful_restart"]))
+        result = {
+            "changed": bool(plan), "differences": [one.as_dict() for one in plan.differences],
+            "notices": [f"{params['name']}: {notice}" for notice in plan.notices],
+            "plan": plan.result(), "changes": plan.sentences(), "project": host.name, "directory": host.directory}
+        if want_diff:
+            result["diff"] = diff(host, plan, declared, contents)
+        return observed, plan, result
+
+    observed, plan, result = decided()
     if check_mode:
         return result
     if observed.hashes is None:
         raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
     if plan:
         validators = [Validator(item["service"], tuple(item["command"])) for item in params["validators"]]
-        try:
-            with host.lock():
-                host.apply(plan, declared, contents, validators)
-        except MooringError as error:
-            error.details.update({key: result[key] for key in ("differences", "notices", "plan", "changes")})
-            raise
+        with host.lock():
+            host.finish_exchange()
+            # Again, because another run may have ended in between.
+            observed, plan, result = decided()
+            try:
+                if plan:
+                    host.apply(plan, declared, contents, validators)
+            except MooringError as error:
+                error.details.update({key: result[key] for key in ("differences", "notices", "plan", "changes")})
+                raise
     elif any(one.health == "starting" for found in observed.containers.values() for one in found):
         host.wait(declared)
     if plan.held:

@@ -60,7 +60,7 @@ def test_what_is_as_declared_needs_nothing():
     (with_container(fields={**FIELDS, "name": "mine"}), "service one: name is mine, declared t-one-1", "recreate"),
     (dataclasses.replace(OBSERVED, hashes={"one": "new"}), "service one: definition is hash, declared new", "recreate"),
     (dataclasses.replace(OBSERVED, containers={"one": [CONTAINER, CONTAINER]}),
-     "service one: containers is 2, declared 1", "recreate"),
+     "service one: containers is 2, declared 1", "remove duplicates"),
     (dataclasses.replace(OBSERVED, manifest=project.Manifest(MANIFEST.entries, {"one": {
         **MANIFEST.services["one"], "reloads": ["older"]}})), "service one: configuration is an older one", "reload"),
 ])
@@ -88,6 +88,91 @@ def test_a_file_that_differs_is_named_and_written(path, found, sentence):
 def test_a_reloadable_file_that_was_edited_by_hand_is_reloaded():
     plan = decide(with_entry("hot/b", entry("hot/b", "edited")))
     assert plan.steps == {"one": "reload"}
+
+
+@pytest.mark.parametrize(("found", "gone_at", "started_at", "step"), [
+    (entry("conf/a", "edited", changed_at=5), 0, 9, "restart"),
+    (entry("conf/a", "edited", changed_at=5), 0, 3, ""),
+    (entry("conf/a", mode=0o600, changed_at=5), 0, 9, ""),
+    (None, 5, 9, "restart"),
+    (None, 5, 3, ""),
+], ids=["started with the edit", "started before it", "only its mode", "started without it", "ran when it went"])
+def test_a_container_is_restarted_only_if_it_started_with_what_is_undone_now(found, gone_at, started_at, step):
+    observed = dataclasses.replace(
+        with_entry("conf/a", found), gone_at={"conf/a": gone_at},
+        containers={"one": [dataclasses.replace(CONTAINER, started_at=started_at)]})
+    plan = decide(observed)
+    assert plan.steps.get("one", "") == step
+    assert plan.write == ("conf/a",)
+
+
+@pytest.mark.parametrize(("changed_at", "loaded_at", "started_at", "step"), [
+    (5, 3, 1, "reload"), (5, 7, 1, ""), (5, 3, 7, ""), (5, None, 1, "")],
+    ids=["put back after the load", "loaded since", "started since", "not recorded"])
+def test_a_service_that_runs_with_an_older_configuration_reads_it_again(changed_at, loaded_at, started_at, step):
+    facts = {**MANIFEST.services["one"], **({} if loaded_at is None else {"loaded_at": loaded_at})}
+    observed = dataclasses.replace(
+        with_entry("hot/b", entry("hot/b", changed_at=changed_at)),
+        manifest=project.Manifest(MANIFEST.entries, {"one": facts}),
+        containers={"one": [dataclasses.replace(CONTAINER, started_at=started_at)]})
+    assert decide(observed).steps.get("one", "") == step
+
+
+def test_a_mounted_directory_that_was_replaced_needs_a_restart_and_a_database_waits_for_permission():
+    observed = with_container(stale=("conf",))
+    assert decide(observed).steps == {"one": "restart"}
+    assert str(decide(observed).differences[0]) == "service one: mounts is replaced: conf, declared as on disk"
+    declared = project.Declared(ENTRIES, {"one": dataclasses.replace(SERVICE, stateful=True)})
+    assert decide(observed, declared).held == {"one": "restart"}
+
+
+@pytest.mark.parametrize("entries", [{**MANIFEST.entries, "conf/a": ""}, {}], ids=["killed", "lost"])
+def test_what_no_finished_run_recorded_is_run_again(entries):
+    plan = decide(dataclasses.replace(OBSERVED, manifest=project.Manifest(entries, MANIFEST.services)))
+    assert [str(one) for one in plan.differences] == [
+        "project: record of the last run is missing or interrupted, declared complete"]
+    assert not plan.steps
+
+
+def test_of_duplicates_the_recorded_container_stays():
+    copy = dataclasses.replace(CONTAINER, name="t-one-2", number=2, status="exited", fields={})
+    for containers in ([CONTAINER, copy], [copy, CONTAINER]):
+        assert project.original_first(containers, MANIFEST.services["one"]) == [CONTAINER, copy]
+        plan = decide(dataclasses.replace(OBSERVED, containers={"one": containers}))
+        assert plan.steps == {"one": "remove duplicates"}
+
+
+def test_a_field_that_was_not_compared_when_it_was_recorded_says_nothing():
+    facts = {**MANIFEST.services["one"], "fields": {**FIELDS, "dropped": 1}}
+    more = with_container(fields={**FIELDS, "new": 2})
+    assert not decide(dataclasses.replace(more, manifest=project.Manifest(MANIFEST.entries, {"one": facts})))
+
+
+@pytest.mark.parametrize(("found", "differences", "notice"), [
+    ({}, ["volume v: missing"], ""),
+    ({"v": project.Volume("v")}, [], ""),
+    ({"v": project.Volume("v", "nfs")}, [], 'volume v: driver is "nfs", declared "local"'),
+    ({"v": project.Volume("v", options={"o": "ro"})}, [], 'volume v: options is {"o": "ro"}, declared {}'),
+])
+def test_a_missing_volume_is_made_and_another_kind_of_volume_is_left_to_people(found, differences, notice):
+    declared = project.Declared(ENTRIES, {"one": SERVICE}, (project.Volume("v"),))
+    plan = decide(dataclasses.replace(OBSERVED, volumes=found), declared)
+    assert [str(one) for one in plan.differences] == differences
+    assert "".join(plan.notices).startswith(notice)
+    assert bool(plan.notices) == bool(notice)
+
+
+def test_files_of_others_are_a_notice_and_no_change():
+    plan = decide(dataclasses.replace(OBSERVED, strays=("conf/mine",)))
+    assert not plan
+    assert plan.notices == ("conf/mine is not ours and lies where the project's files do; it is left alone.",)
+
+
+@pytest.mark.parametrize(("stamp", "expected"), [
+    ("1970-01-01T00:00:01.5Z", 1_500_000_000), ("1970-01-01T00:00:01.000000002Z", 1_000_000_002),
+    ("1970-01-01T00:00:02Z", 2_000_000_000), ("", 0), ("yesterday", 0)])
+def test_the_engines_times(stamp, expected):
+    assert project.nanoseconds(stamp) == expected
 
 
 def test_a_file_that_is_no_longer_declared_goes_but_only_if_we_wrote_it():
