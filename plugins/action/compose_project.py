@@ -5,29 +5,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import lookup_loader
-from ansible.utils.display import Display
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
-
-display = Display()
-
-# Parameters that have a platform-wide variable.
-SHARED = {
-    "root": "mooring_root",
-    "prefix": "mooring_prefix",
-    "network": "mooring_network",
-    "service_defaults": "mooring_service_defaults",
-    "allow_stateful_restart": "mooring_allow_stateful_restart",
-}
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
+from ansible_collections.mooring.stack.plugins.plugin_utils._compose_controller import Controller
 
 
 class ActionModule(ActionBase):
@@ -38,77 +22,9 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
         try:
-            arguments = self._arguments(task_vars)
+            arguments = Controller(self, task_vars).arguments(dict(self._task.args))
         except MooringError as error:
             raise AnsibleActionFail(str(error)) from error
-        result.update(self._execute_module(
-            module_name="mooring.stack.compose_project", module_args=arguments, task_vars=task_vars))
-        # It repeats the whole tree, secrets' names included, and helps nobody.
-        result.pop("invocation", None)
-        if result.get("changed") or result.get("failed"):
-            for line in result.get("changes", ()):
-                display.display(f"  {arguments['name']}: {line}")
+        result.update(_steps.run_one(self, "compose_project", arguments, task_vars))
+        _steps.print_changes(arguments["name"], result)
         return result
-
-    def _arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = compose_file.plain(dict(self._task.args))
-        for option, variable in SHARED.items():
-            if arguments.get(option) is None:
-                if variable not in task_vars:
-                    raise MooringError(
-                        f"compose_project needs '{option}' or the variable {variable}. "
-                        "Roles get it from the role mooring.stack.platform.")
-                arguments[option] = compose_file.plain(self._templar.template(task_vars[variable]))
-        name = str(arguments.get("name", ""))
-        if not NAME.fullmatch(name):
-            raise MooringError(f"'{name}' is no project name: use lower case letters, digits, '_' and '-'.")
-        source = self._source(str(arguments.get("src", "project")))
-        secrets = compose_file.Secrets.parse(arguments.get("secrets") or {})
-        rendered = self._render(source, task_vars)
-        text = rendered.pop("compose.yml", None)
-        if text is None:
-            raise MooringError(f"{source} has no compose.yml or compose.yml.j2.")
-        try:
-            definition = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise MooringError(f"{source}/compose.yml is not YAML after rendering: {error}") from error
-        project = compose_file.complete(
-            definition,
-            name=f"{arguments['prefix']}-{name}",
-            component=name,
-            network=arguments["network"],
-            defaults=arguments["service_defaults"],
-        )
-        tree, contents = compose_file.tree(
-            {**rendered, "compose.yml": compose_file.dump(project, name)}, secrets, arguments.get("directories") or {})
-        arguments["tree"] = tree
-        arguments["tree_secrets"] = contents
-        arguments["services"] = compose_file.facts(project)
-        arguments["secrets"] = {service: {"owner": secret.owner} for service, secret in secrets.items()}
-        return arguments
-
-    def _source(self, src: str) -> str:
-        if os.path.isabs(src):
-            return src
-        role = getattr(self._task, "_role", None)
-        base = os.path.join(role._role_path, "templates") if role else self._loader.get_basedir()
-        source = os.path.join(base, src)
-        if not os.path.isdir(source):
-            raise MooringError(f"There is no template tree {source}.")
-        return source
-
-    def _render(self, source: str, task_vars: dict[str, t.Any]) -> dict[str, str]:
-        """Text of every file of the tree by its path on the host."""
-        rendered = {}
-        template = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        for folder, folders, names in os.walk(source):
-            folders.sort()
-            for name in sorted(names):
-                full = os.path.join(folder, name)
-                path = os.path.relpath(full, source)
-                if name.endswith(".j2"):
-                    rendered[path[: -len(".j2")]] = str(template.run([full], task_vars)[0])
-                else:
-                    with open(full, encoding="utf-8", errors="surrogateescape") as stream:
-                        rendered[path] = stream.read()
-        return rendered

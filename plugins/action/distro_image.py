@@ -18,8 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.mooring.stack.plugins.module_utils import _images
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._step_distro_image import ARGUMENT_SPEC
-
-MODULE = "mooring.stack.distro_image"
+from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
 
 display = Display()
 Files = dict[str, "tuple[bool, bytes]"]
@@ -94,11 +93,7 @@ class ActionModule(ActionBase):
 
     def _ask(self, **arguments: t.Any) -> dict[str, t.Any]:
         """One call of the host half."""
-        answer = self._execute_module(
-            module_name=MODULE, module_args={**self._arguments, **arguments}, task_vars=self._task_vars)
-        # It repeats every option and helps nobody.
-        answer.pop("invocation", None)
-        return answer
+        return _steps.run_one(self, "distro_image", {**self._arguments, **arguments}, self._task_vars)
 
     def _install_mmdebstrap(self) -> dict[str, t.Any] | None:
         """The failure, or None."""

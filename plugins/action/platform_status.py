@@ -11,6 +11,7 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
 
 display = Display()
 
@@ -25,7 +26,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         host = (task_vars or {})["inventory_hostname"]
-        result = self._execute_module(module_name="mooring.stack.platform_status", task_vars=task_vars)
+        result = _steps.run_one(self, "platform_status", dict(self._task.args), task_vars or {})
         if result.get("failed"):
             return result
         if self._task.args.get("format") != "json":

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.mooring.stack.plugins.action.component import OWN_TASK
+from ansible_collections.mooring.stack.plugins.module_utils._component import NAMES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -22,6 +24,8 @@ SERVICES = [role for role in ROLES if (role / "templates" / "project").is_dir()]
 WITHOUT_TASKS = {"platform"}
 WITHOUT_PLATFORM = {"platform", "preflight"}
 PUBLISHES = {"nginx_certbot"}
+
+COMPONENT = "mooring.stack.component"
 
 MAY_HOLD = {"defaults", "files", "meta", "tasks", "templates", "vars", "README.md"}
 # Modules whose use is a sign that a concept is missing.
@@ -72,6 +76,12 @@ def tasks(role: pathlib.Path) -> list[tuple[pathlib.Path, dict[str, t.Any]]]:
 def module_of(task: dict[str, t.Any]) -> str:
     """The module that a task calls; empty for a block."""
     return next((key for key in task if "." in key), "")
+
+
+def steps(role: pathlib.Path) -> list[str]:
+    """Names of the steps that a role's component calls run."""
+    calls = [task[COMPONENT] for _path, task in tasks(role) if module_of(task) == COMPONENT]
+    return [name for call in calls for step in call["steps"] for name in step]
 
 
 # ---------------------------------------------------------------- files and variables
@@ -194,8 +204,22 @@ def test_commands_say_why_whether_and_what_in_check_mode(role):
 @each_service
 def test_service_roles_leave_compose_to_its_module(role):
     used = [module_of(task) for _path, task in tasks(role)]
-    assert "mooring.stack.compose_project" in used
+    assert "compose_project" in steps(role)
     assert not any(name.startswith(("ansible.builtin.template", "ansible.builtin.copy")) for name in used)
+
+
+@each_service
+def test_a_component_is_one_call(role):
+    """Each call costs half a second; only what an earlier one has to decide may be another."""
+    calls = [task for _path, task in tasks(role) if module_of(task) == COMPONENT]
+    assert len(calls) == (2 if role.name == "app_blue_green" else 1)
+
+
+@each_role
+def test_a_step_is_no_task(role):
+    """As a task of its own it would be packed and sent once more."""
+    alone = {f"mooring.stack.{name}" for name in NAMES if name not in OWN_TASK}
+    assert not alone & {module_of(task) for _path, task in tasks(role)}
 
 
 # ---------------------------------------------------------------- compose files

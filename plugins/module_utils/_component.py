@@ -1,0 +1,146 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: runs several steps in one module call.
+
+A *step* reads, decides and applies one thing. Its file has ``ARGUMENT_SPEC``,
+where needed ``RULES`` (what else AnsibleModule takes to validate arguments), and
+``converge(module, params)``, which returns the result or raises
+:class:`MooringError`. The module of the same name is that one step alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
+
+NAMES = (
+    "acme_root_certificate", "certbot_certificate", "compose_project", "distro_image", "docker_daemon",
+    "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts", "redis_login",
+    "release_info", "release_switch",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step with its validated parameters."""
+
+    name: str
+    code: types.ModuleType
+    params: dict[str, t.Any]
+
+
+def load(name: str) -> types.ModuleType:
+    """The code of a step.
+
+    Nothing but this one is imported, because what a call does not run it should
+    not have to compile. Ansible packs what it finds in import statements, so
+    each stands here.
+    """
+    if name == "acme_root_certificate":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_acme_root_certificate as code
+    elif name == "certbot_certificate":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot_certificate as code
+    elif name == "compose_project":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as code
+    elif name == "distro_image":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_distro_image as code
+    elif name == "docker_daemon":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_daemon as code
+    elif name == "docker_engine_info":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_engine_info as code
+    elif name == "docker_network":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as code
+    elif name == "mysql_grants":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_mysql_grants as code
+    elif name == "platform_status":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_platform_status as code
+    elif name == "preflight_facts":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_preflight_facts as code
+    elif name == "redis_login":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_redis_login as code
+    elif name == "release_info":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_release_info as code
+    elif name == "release_switch":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_release_switch as code
+    else:
+        raise MooringError(f"'{name}' is no step. Steps are: {', '.join(NAMES)}.")
+    return code
+
+
+def named(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[tuple[str, dict[str, t.Any]]]:
+    """Name and arguments of each step; raises :class:`MooringError` for what is not written as one."""
+    steps = []
+    for number, entry in enumerate(given, start=1):
+        if not isinstance(entry, t.Mapping) or len(entry) != 1:
+            raise MooringError(f"Step {number} has to be one name with its arguments, such as 'redis_login: {{...}}'.")
+        ((name, arguments),) = entry.items()
+        if name not in NAMES:
+            raise MooringError(f"Step {number}: '{name}' is no step. Steps are: {', '.join(NAMES)}.")
+        if arguments is not None and not isinstance(arguments, t.Mapping):
+            raise MooringError(f"Step {number}, {name}: the arguments have to be a mapping.")
+        steps.append((str(name), dict(arguments or {})))
+    return steps
+
+
+def parse(given: t.Sequence[t.Mapping[str, t.Any]], no_log_values: set[str]) -> list[Step]:
+    """The steps, all validated before the first one runs; their secrets are added to ``no_log_values``."""
+    steps, problems = [], []
+    for number, (name, arguments) in enumerate(named(given), start=1):
+        code = load(name)
+        checked = ArgumentSpecValidator(code.ARGUMENT_SPEC, **getattr(code, "RULES", {})).validate(arguments)
+        # Those of a step with a mistake too: the message about it may quote them.
+        no_log_values.update(checked._no_log_values)
+        for error in checked.errors:
+            unsupported = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
+            problems.append(f"Step {number}, {name}: {unsupported}{error.msg}")
+        steps.append(Step(name, code, checked.validated_parameters))
+    if problems:
+        raise MooringError(" ".join(problems))
+    return steps
+
+
+def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
+    """Run the steps in order; the joined result.
+
+    A step that fails ends the call. One that is only held back lets the later
+    ones run, because they do not wait for it, and the call fails at the end.
+    """
+    results: list[dict[str, t.Any]] = []
+    held: list[str] = []
+    for step in steps:
+        try:
+            result = step.code.converge(module, step.params)
+        except HeldBack as error:
+            held.append(str(error))
+            result = error.details
+        except MooringError as error:
+            done = joined([*results, {"step": step.name, **error.details}])
+            raise MooringError(" ".join([*held, str(error)]), **{**error.details, **done}) from error
+        results.append({"step": step.name, **result})
+    if held:
+        raise HeldBack(" ".join(held), **joined(results))
+    return joined(results)
+
+
+def joined(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """One result of the steps' results."""
+    diffs = [part for result in results for part in _diffs(result.get("diff"))]
+    return {
+        "changed": any(result.get("changed") for result in results),
+        "differences": [one for result in results for one in result.get("differences") or ()],
+        "notices": [one for result in results for one in result.get("notices") or ()],
+        "steps": [{key: value for key, value in result.items() if key != "diff"} for result in results],
+        **({"diff": diffs} if diffs else {}),
+    }
+
+
+def _diffs(diff: t.Any) -> list[dict[str, t.Any]]:
+    """The parts of a step's diff that show a difference."""
+    parts = diff if isinstance(diff, list) else [diff] if diff else []
+    return [part for part in parts if part.get("before") != part.get("after")]

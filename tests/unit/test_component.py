@@ -1,0 +1,229 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several steps in one call: their order, their arguments, their failures, their secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+from ansible_collections.mooring.stack.plugins.module_utils import _component as component
+from ansible_collections.mooring.stack.plugins.module_utils._component import Step, converge, joined, named, parse
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
+from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REDIS = {"redis_login": {"socket": "/nowhere/redis.sock", "accounts": []}}
+
+
+def difference(name: str) -> dict:
+    return Difference(name, "presence", "present", None).as_dict()
+
+
+def steps(ran: list[str], **endings: Exception | None) -> list[Step]:
+    """Steps that note in ``ran`` that they ran, and end as told; each has one difference."""
+
+    def code(name: str, ending: Exception | None) -> types.ModuleType:
+        module = types.ModuleType(name)
+
+        def converge(_module: object, params: dict) -> dict:
+            ran.append(name)
+            if ending:
+                raise ending
+            return {"changed": True, "differences": [difference(name)], "notices": [f"look at {name}"], **params}
+
+        module.converge = converge
+        return module
+
+    return [Step(name, code(name, ending), {"given": name}) for name, ending in endings.items()]
+
+
+def test_steps_run_in_their_order_and_their_results_are_joined():
+    ran: list[str] = []
+    result = converge(None, steps(ran, one=None, two=None))
+    assert ran == ["one", "two"]
+    assert result["changed"]
+    assert result["differences"] == [difference("one"), difference("two")]
+    assert result["notices"] == ["look at one", "look at two"]
+    assert [(step["step"], step["given"]) for step in result["steps"]] == [("one", "one"), ("two", "two")]
+
+
+def test_a_step_that_fails_ends_the_call_and_keeps_what_was_decided():
+    ran: list[str] = []
+    failure = MooringError("It broke.", differences=[difference("two")], logs="last words")
+    with pytest.raises(MooringError, match="^It broke.$") as caught:
+        converge(None, steps(ran, one=None, two=failure, three=None))
+    assert ran == ["one", "two"]
+    assert not isinstance(caught.value, HeldBack)
+    details = caught.value.details
+    assert details["differences"] == [difference("one"), difference("two")]
+    assert details["changed"], "what the first step did is not undone"
+    assert details["logs"] == "last words"
+    assert [step["step"] for step in details["steps"]] == ["one", "two"]
+
+
+def test_a_restart_that_is_held_back_does_not_keep_the_others_waiting():
+    ran: list[str] = []
+    held = HeldBack("mysql would have to be restarted.", changed=True, differences=[difference("mysql")])
+    with pytest.raises(HeldBack, match="^mysql would have to be restarted.$") as caught:
+        converge(None, steps(ran, one=held, two=None))
+    assert ran == ["one", "two"]
+    assert caught.value.details["differences"] == [difference("mysql"), difference("two")]
+
+
+def test_both_messages_are_heard_when_something_else_fails_after_it():
+    ran: list[str] = []
+    with pytest.raises(MooringError, match=r"^A restart waits\. It broke\.$"):
+        converge(None, steps(ran, one=HeldBack("A restart waits."), two=MooringError("It broke."), three=None))
+    assert ran == ["one", "two"]
+
+
+def test_a_diff_shows_only_what_differs():
+    part = {"before": "a", "after": "b"}
+    result = joined([{"diff": part}, {"diff": [part, {"before": "", "after": ""}]}, {"diff": []}, {}])
+    assert result["diff"] == [part, part]
+    assert "diff" not in joined([{"diff": {"before": {}, "after": {}}}])
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ([{"redis_login": {}, "mysql_grants": {}}], "Step 1 has to be one name"),
+    (["redis_login"], "Step 1 has to be one name"),
+    ([REDIS, {"shell": {}}], "Step 2: 'shell' is no step. Steps are: acme_root_certificate"),
+    ([{"redis_login": "socket"}], "Step 1, redis_login: the arguments have to be a mapping."),
+])
+def test_what_is_no_step_is_refused(given, says):
+    with pytest.raises(MooringError, match=says.replace(".", r"\.")):
+        named(given)
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ({"redis_login": {}}, "Step 2, redis_login: missing required arguments: socket"),
+    ({"redis_login": {"socket": "/s", "port": 1}}, "Step 2, redis_login: unsupported parameters: port"),
+    ({"docker_network": {"name": "n", "state": "gone"}}, "Step 2, docker_network: value of state must be one of"),
+    ({"mysql_grants": {"socket": "/s", "login_password": "p", "accounts": [{"name": "n"}]}},
+     "Step 2, mysql_grants: missing required arguments: password found in accounts"),
+    # What AnsibleModule is told beside the specification counts as well.
+    ({"certbot_certificate": {"certificates": [], "certificates_dir": "/c"}},
+     "Step 2, certbot_certificate: state is present but all of the following are missing: letsencrypt_dir"),
+    ({"release_info": {"name": "demo", "release": "1"}},
+     "Step 2, release_info: missing parameter\\(s\\) required by 'release': image"),
+])
+def test_a_mistake_names_its_step_and_its_option(given, says):
+    with pytest.raises(MooringError, match=says):
+        parse([REDIS, given], set())
+
+
+def test_every_mistake_is_named_at_once():
+    with pytest.raises(MooringError, match=r"Step 1, redis_login: .*Step 2, docker_network: .*name"):
+        parse([{"redis_login": {}}, {"docker_network": {}}], set())
+
+
+def test_arguments_are_completed_and_secrets_known_also_when_another_step_is_wrong():
+    secrets: set[str] = set()
+    with pytest.raises(MooringError):
+        parse([{"redis_login": {}}, {"mysql_grants": {"socket": "/s", "login_password": "sesame-open"}}], secrets)
+    assert secrets == {"sesame-open"}
+    (step,) = parse([{"docker_network": {"name": "n"}}], secrets)
+    assert step.params == {"name": "n", "subnet": "", "labels": {}, "state": "present"}
+
+
+@pytest.mark.parametrize("name", component.NAMES)
+def test_every_step_is_there_and_its_module_too(name):
+    code = component.load(name)
+    assert callable(code.converge)
+    assert isinstance(code.ARGUMENT_SPEC, dict)
+    assert (ROOT / "plugins" / "modules" / f"{name}.py").exists()
+
+
+def test_every_step_can_be_asked_for():
+    files = (ROOT / "plugins" / "module_utils").glob("_step_*.py")
+    assert {path.stem.removeprefix("_step_") for path in files} == set(component.NAMES)
+
+
+def run(*given: dict) -> dict:
+    """The module as Ansible runs it, in check mode."""
+    arguments = {"ANSIBLE_MODULE_ARGS": {"steps": list(given), "_ansible_check_mode": True}}
+    source = (
+        "import json, sys\n"
+        "from ansible.module_utils import basic\n"
+        "basic._ANSIBLE_ARGS = sys.stdin.buffer.read()\n"
+        "basic._ANSIBLE_PROFILE = 'legacy'\n"
+        "from ansible_collections.mooring.stack.plugins.modules import component\n"
+        "component.main()\n")
+    done = subprocess.run(
+        [sys.executable, "-c", source], input=json.dumps(arguments), capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".collections")})
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_module_shows_no_secret(tmp_path):
+    socket = str(tmp_path / "none" / "redis.sock")
+    secret = {"redis_login": {"socket": socket, "accounts": [{"name": "demo", "password": "sesame-open"}]}}
+    result = run(secret)
+    assert result["changed"] is False
+    assert result["invocation"]["module_args"] == {"steps": ["redis_login"]}
+    assert "sesame-open" not in json.dumps(result)
+    # Nor where the message about a mistake would quote it.
+    wrong = {"docker_network": {"name": "n", "state": "sesame-open"}}
+    result = run(secret, wrong)
+    assert result["failed"]
+    assert "Step 2, docker_network: value of state must be one of" in result["msg"]
+    assert "sesame-open" not in json.dumps(result)
+
+
+def test_what_is_no_secret_is_not_hidden():
+    result = run({"docker_network": {"name": "n", "subnet": "somewhere"}})
+    assert result["failed"]
+    assert "somewhere" in result["msg"]
+
+
+@pytest.fixture
+def printed(monkeypatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(_steps.display, "display", lines.append)
+    return lines
+
+
+@pytest.mark.parametrize(("result", "lines"), [
+    ({"changed": False, "differences": []}, []),
+    ({"changed": True, "differences": [], "changes": ["service a: start"]}, ["  label: service a: start"]),
+    ({"changed": True, "differences": [difference("it")], "changes": [{"subject": "it"}]}, ["  label: it: missing"]),
+    ({"changed": False, "differences": [difference("it")]}, ["  label: it: missing"]),
+])
+def test_what_is_done_is_printed(printed, result, lines):
+    _steps.print_changes("label", result)
+    assert printed == lines
+
+
+class Action:
+    """What the helpers need of an action plugin."""
+
+    def __init__(self, answer: dict) -> None:
+        self.answer, self.calls = answer, []
+
+    def _execute_module(self, **call: object) -> dict:
+        self.calls.append(call)
+        return dict(self.answer)
+
+
+def test_one_step_alone_answers_like_its_module():
+    action = Action({"changed": True, "differences": [], "steps": [{"step": "docker_network", "subnet": "s"}],
+                     "invocation": {}})
+    result = _steps.run_one(action, "docker_network", {"name": "n"}, {})
+    assert result == {"changed": True, "differences": [], "subnet": "s"}
+    (call,) = action.calls
+    assert call["module_name"] == "mooring.stack.component"
+    assert call["module_args"] == {"steps": [{"docker_network": {"name": "n"}}]}
+
+
+def test_one_step_that_never_ran_keeps_its_failure():
+    assert _steps.run_one(Action({"failed": True, "msg": "gone"}), "docker_network", {}, {}) == {
+        "failed": True, "msg": "gone"}
