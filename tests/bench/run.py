@@ -30,36 +30,19 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import naive  # noqa: E402
+
 PLATFORM = pathlib.Path("/opt/mooring")
 PLAYBOOK = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
 HOST = {"hosts": "docker_engine", "gather_facts": False, "become": True}
 
 
-def projects() -> list[pathlib.Path]:
-    """Directories of the platform's Compose projects."""
-    return sorted(path.parent for path in PLATFORM.glob("*/compose.yml"))
-
-
-def naive_tasks() -> list[dict]:
-    """One task per network, directory, file and project."""
-    tasks = [{"name": "Network", "ansible.builtin.command": "docker network inspect mooring", "changed_when": False}]
-    for project in projects():
-        manifest = json.loads((project / ".mooring/manifest.json").read_text())
-        for path in sorted(manifest["files"]):
-            target = project / path
-            status = target.stat()
-            common = {"mode": f"{status.st_mode & 0o7777:04o}", "owner": str(status.st_uid),
-                      "group": str(status.st_gid)}
-            if target.is_dir():
-                tasks.append({"name": str(target), "ansible.builtin.file": {
-                    "path": str(target), "state": "directory", **common}})
-            else:
-                # A copy of the file onto itself: what a template task costs, less the rendering.
-                tasks.append({"name": str(target), "ansible.builtin.copy": {
-                    "src": str(target), "dest": str(target), **common}})
-        tasks.append({"name": f"Compose {project.name}", "changed_when": False, "ansible.builtin.command": {
-            "cmd": "docker compose up --detach", "chdir": str(project)}})
-    return tasks
+def naive_tasks() -> list[naive.Task]:
+    """The same files, network and projects as this machine has."""
+    return [naive.network_task(), *(task for project in naive.projects(PLATFORM)
+                                    for task in naive.project_tasks(project))]
 
 
 def timed(*commands: list[str]) -> tuple[float, str]:
@@ -79,20 +62,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
-    if not projects():
+    projects = naive.projects(PLATFORM)
+    if not projects:
         sys.exit("bench: there is no platform to measure on this machine. Run 'make up' first.")
     inventory = ["-i", str(ROOT / "inventories/local")]
     with tempfile.TemporaryDirectory() as scratch:
-        ping, naive = pathlib.Path(scratch, "ping.yml"), pathlib.Path(scratch, "naive.yml")
+        ping, usual = pathlib.Path(scratch, "ping.yml"), pathlib.Path(scratch, "naive.yml")
         ping.write_text(json.dumps([{**HOST, "tasks": [{"name": "Ping", "ansible.builtin.ping": {}}]}]))
         tasks = naive_tasks()
-        naive.write_text(json.dumps([{**HOST, "tasks": tasks}]))
+        usual.write_text(json.dumps([{**HOST, "tasks": tasks}]))
         subjects = {
             "ping": [[PLAYBOOK, *inventory, str(ping)]],
             "site": [[PLAYBOOK, *inventory, "site.yml"]],
             "compose": [
-                ["docker", "compose", "--project-directory", str(path), "up", "--detach"] for path in projects()],
-            "naive": [[PLAYBOOK, *inventory, str(naive)]],
+                ["docker", "compose", "--project-directory", str(path), "up", "--detach"] for path in projects],
+            "naive": [[PLAYBOOK, *inventory, str(usual)]],
         }
         for commands in subjects.values():  # fill caches
             timed(*commands)
@@ -111,7 +95,7 @@ def main() -> int:
     notes = {
         "ping": "one task",
         "site": f"{median['site'] / median['ping']:.1f} x ping (goal: at most 4)",
-        "compose": f"{len(projects())} projects",
+        "compose": f"{len(projects)} projects",
         "naive": f"{len(tasks)} tasks, {median['naive'] / median['site']:.1f} x site (goal: at least 5)",
     }
     print(f"{'no-change run':<16}{'median s':>10}{'min s':>10}{'max s':>10}  note")

@@ -1,0 +1,333 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platform in a node container, reached over SSH: what the proof of drift works on.
+
+Everything comes from a clone of the last commit, so that work in the repository
+does not change what is being proved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import lab  # noqa: E402
+import naive  # noqa: E402
+
+LAB, NODE, HOST = "prove-drift", "host", "local"
+PLATFORM = pathlib.Path("/opt/mooring")
+PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
+IMAGES = tuple(f"mooring.local/{image}" for image in (
+    "nginx:1.26", "certbot:4", "pebble:2", "mysql:9.7", "redis:8", "demo:1.0.0", "demo:1.1.0"))
+NAME, PORT, URL_PATH = "mooring.test", 8443, "/api/hello"
+HELP = "/root/help.sh"
+RECAP = re.compile(r"^\S+\s+:.*\bchanged=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+TASK = re.compile(r"^TASK \[(.*)\]")
+
+# What inventories/local has nothing of, and drift can hit.
+EXTRA: dict[str, dict[str, t.Any]] = {
+    "all": {"ansible_connection": "ssh", "ansible_user": "root"},
+    "nginx_certbot": {"nginx_certbot_https_bind": f"0.0.0.0:{PORT}"},
+    "data_stores": {
+        "data_stores_mysql_schemas": ["demo", "archive"],
+        "data_stores_mysql_accounts": [
+            {"name": "demo", "password": "{{ vault_demo_mysql_password }}",
+             "grants": {"demo.*": ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX"]}},
+            {"name": "report", "password": "{{ vault_operator_password }}", "max_user_connections": 5,
+             "grants": {"archive.*": ["SELECT", "INSERT"]}}],
+        "data_stores_redis_accounts": [
+            {"name": "demo", "password": "{{ vault_demo_redis_password }}",
+             "rules": "~demo:* +@all -@admin -@dangerous"},
+            {"name": "worker", "password": "{{ vault_operator_password }}",
+             "rules": "~jobs:* +@read +@write -@dangerous"}],
+    },
+}
+STATEMENTS = """\
+CREATE DATABASE IF NOT EXISTS demo; CREATE DATABASE IF NOT EXISTS archive;
+CREATE USER IF NOT EXISTS report@'%' IDENTIFIED BY '{report}' REQUIRE SSL WITH MAX_USER_CONNECTIONS 5;
+CREATE USER IF NOT EXISTS demo@'%' IDENTIFIED BY '{demo}' REQUIRE SSL;
+GRANT SELECT, INSERT ON archive.* TO report@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON demo.* TO demo@'%';
+"""
+
+Difference = dict[str, t.Any]
+
+
+class Failed(Exception):
+    """A promise that was not kept, or a fault that could not be injected."""
+
+
+def say(text: str) -> None:
+    """Progress, plain."""
+    print(f"prove-drift: {text}", file=sys.stderr, flush=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a playbook run did."""
+
+    output: str
+    status: int
+    differences: dict[str, list[Difference]]
+    notices: list[str]
+    seconds: float
+
+    @property
+    def changed(self) -> int:
+        """Changed tasks, -1 where a host failed or there is no recap."""
+        found = RECAP.findall(self.output)
+        if not found or any(int(unreachable) + int(failed) for _changed, unreachable, failed in found):
+            return -1
+        return sum(int(changed) for changed, _unreachable, _failed in found)
+
+    @property
+    def changed_tasks(self) -> list[str]:
+        """Names of the tasks that reported a change."""
+        names, task = [], ""
+        for line in self.output.splitlines():
+            if match := TASK.match(line):
+                task = match.group(1)
+            elif line.startswith("changed:"):
+                names.append(task)
+        return names
+
+    def good(self, what: str) -> Run:
+        """This run, if it ended well."""
+        if self.status or self.changed < 0:
+            raise Failed(f"{what} failed:\n{self.output[-3000:]}")
+        return self
+
+
+class Site:
+    """The node, its inventory, and everything that is done to it."""
+
+    def __init__(self, scratch: pathlib.Path) -> None:
+        self.scratch = scratch
+        self.node = lab.Node(LAB, NODE)
+        self.code = scratch / "mooring.stack"
+        self.inventory = scratch / "inventory"
+        self.log = ROOT / ".cache" / "prove-drift.log"
+        self.naive = scratch / "naive.yml"
+        self.extra = EXTRA
+        self._runs = 0
+
+    # -- from nothing -------------------------------------------------------
+
+    def clone(self) -> None:
+        """The last commit, and an inventory of its own with new secrets."""
+        shutil.rmtree(self.code, ignore_errors=True)
+        subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(self.code)], check=True)
+
+    def declare(self) -> None:
+        """inventories/local, with what drift can hit and it has nothing of."""
+        shutil.copytree(self.code / "inventories/local", self.inventory, ignore=shutil.ignore_patterns(".state"),
+                        dirs_exist_ok=True)
+        options = " ".join(lab.ssh_options()[2:])
+        address = {"ansible_host": self.node.address(), "ansible_ssh_private_key_file": str(lab.KEY),
+                   "ansible_ssh_common_args": f"{options} -o ControlPersist=600"}
+        for group, values in EXTRA.items():
+            place = self.inventory / "group_vars" / group / "zz_drift.yml"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(values))
+        host = self.inventory / "host_vars" / f"{HOST}.yml"
+        host.parent.mkdir(exist_ok=True)
+        # A host variable of the inventory's file says that it is this machine.
+        host.write_text(json.dumps({**EXTRA["all"], **address}))
+
+    def need_images(self) -> None:
+        """Build the images on this machine, where it lacks one; the node gets copies."""
+        here = lab.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        if set(IMAGES) <= set(here):
+            return
+        say("building the images on this machine")
+        names = [image.removeprefix("mooring.local/").partition(":")[0] for image in IMAGES]
+        variables = {"distro_images_build": list(dict.fromkeys(names)), "mooring_domain": NAME}
+        playbook = self.scratch / "images.yml"
+        playbook.write_text(json.dumps([{
+            "hosts": "localhost", "gather_facts": False, "become": True,
+            "tasks": [{"ansible.builtin.include_role": {"name": "mooring.stack.distro_images"}, "vars": variables}]}]))
+        self.run("-i", "localhost,", playbook=playbook).good("building the images")
+
+    def start(self) -> None:
+        """A bare node, converged."""
+        self.need_images()
+        say("starting a bare node with systemd")
+        self.node.start("trixie", "bare", "systemd")
+        self.declare()
+        say("converging it: the engine, then the site")
+        self.run("--tags", "docker_engine").good("installing the engine")
+        self.node.load(IMAGES)
+        self.run().good("converging the site")
+
+    def help(self) -> None:
+        """Put the shell helpers into the node, for every command from now on."""
+        helpers = (ROOT / "tests/prove/drift_help.sh").read_text()
+        password = (self.inventory / ".state/operator_password").read_text().split()[0]
+        subprocess.run(["docker", "exec", "-i", self.node.container, "tee", HELP], check=True, text=True,
+                       input=f"{helpers}OPERATOR={password}\n", stdout=subprocess.DEVNULL)
+
+    # -- commands -----------------------------------------------------------
+
+    def write(self, text: str) -> None:
+        """Into the log."""
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("a") as log:
+            log.write(text if text.endswith("\n") else f"{text}\n")
+
+    def sh(self, command: str, check: bool = True) -> str:
+        """Output of a shell command in the node, standard error included."""
+        done = subprocess.run(["docker", "exec", "-e", f"BASH_ENV={HELP}", self.node.container,
+                               "bash", "-c", f"exec 2>&1; {command}"],
+                              capture_output=True, text=True, check=False)
+        self.write(f"$ {command}\n{done.stdout}")
+        if check and done.returncode:
+            raise Failed(f"'{command}' in the node ended with status {done.returncode}:\n{done.stdout[-2000:]}")
+        return done.stdout
+
+    def spawn(self, *arguments: str, report: pathlib.Path | None = None,
+              playbook: pathlib.Path | None = None) -> subprocess.Popen[str]:
+        """Start ansible-playbook in a process group of its own."""
+        inventory = [] if "-i" in arguments else ["-i", str(self.inventory)]
+        argv = [str(PLAYBOOK), *inventory, str(playbook or self.code / "playbooks/converge.yml"), *arguments]
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "200",
+                       "MOORING_DRIFT_REPORT": str(report or self.scratch / "report.json")}
+        return subprocess.Popen(argv, cwd=self.code, env=environment, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def run(self, *arguments: str, playbook: pathlib.Path | None = None) -> Run:
+        """One run to its end."""
+        self._runs += 1
+        report = self.scratch / f"report-{self._runs}.json"
+        started = time.monotonic()
+        process = self.spawn(*arguments, report=report, playbook=playbook)
+        output = process.communicate()[0]
+        differences, notices = read_report(report)
+        seconds = time.monotonic() - started
+        self.write(f"$ ansible-playbook {' '.join(arguments)} ({seconds:.1f} s, status {process.returncode})\n{output}")
+        return Run(output, process.returncode, differences, notices, seconds)
+
+    # -- looking ------------------------------------------------------------
+
+    def started(self) -> dict[str, str]:
+        """Start time per running container."""
+        lines = self.sh("docker ps -q --no-trunc | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}'",
+                        check=False).splitlines()
+        return {line.split()[0].lstrip("/"): line for line in lines if line.startswith("/")}
+
+    def state(self) -> list[str]:
+        """Everything that check mode must leave alone. What servers write by themselves is left out."""
+        return self.sh(
+            "cd /; find opt/mooring etc/docker etc/mooring etc/systemd etc/cron.d "
+            r"\( -path '*/log/*' -o -path '*/run/*' -o -path '*/tmp/*' -o -path 'opt/mooring/metrics*' \) -prune "
+            r"-o -printf '%p %M %U:%G %T@ %l\n' | sort; "
+            "find opt/mooring etc/docker etc/mooring -type f -not -path '*/log/*' -not -path '*/run/*' "
+            "-not -path '*/tmp/*' -not -path 'opt/mooring/metrics*' -print0 | sort -z | xargs -0r sha256sum; "
+            "dpkg -l | sha256sum; systemctl is-enabled docker; "
+            "docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}' | sort; "
+            "docker images -a --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' | sort; "
+            "docker volume ls -q | sort; docker network ls --no-trunc --format '{{.ID}} {{.Name}}' | sort",
+            check=False).splitlines()
+
+    def wait(self, condition: str, limit: float = 90) -> None:
+        """Until a shell condition holds in the node."""
+        end = time.monotonic() + limit
+        while subprocess.run(["docker", "exec", self.node.container, "bash", "-c", condition], check=False,
+                             capture_output=True).returncode:
+            if time.monotonic() > end:
+                raise Failed(f"not reached in {limit:.0f} s: {condition}")
+            time.sleep(0.3)
+
+    # -- the naive baseline -------------------------------------------------
+
+    def keep_declared(self) -> None:
+        """Copy the converged tree here and write the naive playbook from it."""
+        tree = self.scratch / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir()
+        archive = subprocess.run(
+            ["docker", "exec", self.node.container, "tar", "-C", str(PLATFORM), "--exclude=*.sock", "-cf", "-", "."],
+            stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-C", str(tree), "--same-owner", "-xpf", "-"], input=archive, check=True)
+        secrets = {name: (self.inventory / ".state" / file).read_text().split()[0]
+                   for name, file in (("report", "operator_password"), ("demo", "demo_mysql_password"))}
+        tasks = [*naive.engine_tasks(self.sh("cat /etc/docker/daemon.json")), naive.network_task()]
+        for project in naive.projects(tree):
+            tasks += naive.project_tasks(project, PLATFORM / project.name)
+        tasks += naive.account_tasks(STATEMENTS.format(**secrets), "mooring-data_stores-mysql-1")
+        self.naive.write_text(json.dumps([{"hosts": HOST, "gather_facts": False, "become": True, "tasks": tasks}]))
+        self.naive.chmod(0o600)
+
+    def run_naive(self, tags: str, *arguments: str) -> Run:
+        """The baseline's tasks of the given tags."""
+        return self.run("--tags", tags, *arguments, playbook=self.naive)
+
+
+def read_report(path: pathlib.Path) -> tuple[dict[str, list[Difference]], list[str]]:
+    """Differences per component and all notices of a run's report; nothing where there is none."""
+    if not path.exists():
+        return {}, []
+    components = json.loads(path.read_text())["hosts"].get(HOST, {}).get("components", {})
+    differences = {name: found["differences"] for name, found in components.items() if found["differences"]}
+    return differences, [notice for found in components.values() for notice in found["notices"]]
+
+
+class Poll:
+    """A client that asks 50 times a second through the proxy and never retries."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+        self.requests = 0
+        self.errors: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Poll:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        pause = 0.02
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            self.requests += 1
+            connection = http.client.HTTPSConnection(self.address, PORT, timeout=10, context=self.context)
+            try:
+                # A new connection each time, as most clients that poll do.
+                connection.request("GET", URL_PATH, headers={"Host": f"{NAME}:{PORT}"})
+                response = connection.getresponse()
+                response.read()
+                if response.status != 200:
+                    self.errors.append(f"{time.strftime('%H:%M:%S')} status {response.status}")
+            except (OSError, http.client.HTTPException) as error:
+                self.errors.append(f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}")
+            finally:
+                connection.close()
+            self._stop.wait(max(0.0, pause - (time.monotonic() - begun)))
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """SIGKILL for a run's whole process group."""
+    os.killpg(process.pid, signal.SIGKILL)

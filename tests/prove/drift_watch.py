@@ -1,0 +1,79 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs in the node: waits for a moment of a run, and kills the module that is at work there, or says so.
+
+    python3 - MOMENT WHAT module|say
+
+MOMENT is ``exists`` or ``differs`` with a path, ``done`` with a path that comes
+and goes, or ``container`` with the name of one that is made anew. What is there
+at the start counts as before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+LIMIT = 90.0
+
+
+def content(path: str) -> bytes | None:
+    """What is in a file; None where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def container(name: str) -> bytes:
+    """The id of a container; empty where there is none."""
+    return subprocess.run(["docker", "inspect", "--format", "{{.Id}}", name], capture_output=True, check=False).stdout
+
+
+def modules() -> list[int]:
+    """Ansible's module processes: a Python that reads its program from the connection."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            words = (content(f"/proc/{entry}/cmdline") or b"").split(b"\0")
+            if words[0].endswith(b"python3") and (words[1:] == [b""] or b"AnsiballZ" in words[1]):
+                found.append(int(entry))
+    return found
+
+
+def main() -> int:
+    """Wait, act, say what was done."""
+    moment, what, action = sys.argv[1:]
+    before = container(what) if moment == "container" else content(what)
+    came = False
+    print("ready", flush=True)
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        if moment == "exists":
+            reached = os.path.lexists(what)
+        elif moment == "done":
+            came = came or os.path.lexists(what)
+            reached = came and not os.path.lexists(what)
+        elif moment == "container":
+            now = container(what)
+            reached = bool(now) and now != before
+        else:
+            reached = content(what) != before
+        if reached:
+            victims = modules() if action == "module" else []
+            for victim in victims:
+                os.kill(victim, signal.SIGKILL)
+            print(f"reached {len(victims)}", flush=True)
+            return 0
+        time.sleep(0.0005)
+    print("missed", flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
