@@ -1,22 +1,34 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to mooring.stack: the only place that runs the docker command line.
+"""Private to mooring.stack: the only place that talks to the Docker engine.
 
-The command line is used, not the Docker SDK: importing the SDK and listing
-containers costs 0.5 s per module call, ``docker inspect`` of twelve containers
-0.05 s, and Compose has no other interface.
+What changes something goes through the command line, which is also Compose's
+only interface. What only reads asks the engine's socket: the answers are the
+same, and each takes 2 ms instead of the 40 ms that starting ``docker`` takes.
+Where the command line would go elsewhere (another host, a context) or the
+socket does not answer, the command line reads too. The Docker SDK is not used:
+importing it costs 0.5 s per module call.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import socket
 import typing as t
+import urllib.parse
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 Run = t.Callable[..., "tuple[int, str, str]"]
+
+SOCKET = "/var/run/docker.sock"
+SOCKET_SECONDS = 60
+# Compose's one-off containers (``compose run``) belong to nobody.
+NO_ONE_OFF = "com.docker.compose.oneoff=False"
 
 
 class CommandFailed(MooringError):
@@ -28,16 +40,50 @@ class CommandFailed(MooringError):
         super().__init__(f"'{' '.join(argv)}' ended with status {rc}: {said}")
 
 
+def local_socket() -> str:
+    """The socket of this host's engine, "" if the command line would go elsewhere."""
+    if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
+        return ""
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    try:
+        with open(os.path.join(folder, "config.json"), encoding="utf-8") as stream:
+            context = json.load(stream).get("currentContext", "default")
+    except FileNotFoundError:
+        context = "default"
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return SOCKET if context == "default" else ""
+
+
 class Docker:
-    """The docker CLI as argument lists.
+    """The docker CLI as argument lists, and the engine's answers.
 
     ``run`` is ``AnsibleModule.run_command`` or a function of the same shape:
-    it takes an argument list and returns (status, stdout, stderr).
+    it takes an argument list and returns (status, stdout, stderr). ``path`` is
+    the engine's socket, "" to read by the command line.
     """
 
-    def __init__(self, run: Run, binary: str = "docker") -> None:
+    def __init__(self, run: Run, binary: str = "docker", path: str | None = None) -> None:
         self._run = run
+        self._path = local_socket() if path is None else path
         self.binary = binary
+
+    def _ask(self, question: str) -> tuple[int, t.Any] | None:
+        """Status and document of ``GET question``; None where nobody answers at the socket."""
+        if not self._path:
+            return None
+        # In HTTP/1.0 an answer ends with the connection, and nothing else has to be understood of it.
+        request = f"GET {question} HTTP/1.0\r\nHost: docker\r\n\r\n".encode()
+        try:
+            with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
+                connection.settimeout(SOCKET_SECONDS)
+                connection.connect(self._path)
+                connection.sendall(request)
+                parts = list(iter(lambda: connection.recv(2**16), b""))
+            head, _blank, body = b"".join(parts).partition(b"\r\n\r\n")
+            return int(head.split()[1]), json.loads(body)
+        except (OSError, ValueError, IndexError):
+            return None
 
     def installed(self) -> bool:
         """Whether there is a docker command at all (it says nothing of the engine)."""
@@ -47,12 +93,25 @@ class Docker:
         """The version of the engine; empty where none answers or docker is not installed."""
         if not self.installed():
             return ""
+        answer = self._ask("/version")
+        if answer and answer[0] == 200:
+            return str(answer[1]["Version"])
         rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Version}}"])
         return out.strip() if rc == 0 else ""
 
     def answers(self) -> bool:
         """Whether an engine answers; False where docker is not installed."""
         return bool(self.version())
+
+    def info(self) -> dict[str, t.Any]:
+        """``docker info``; empty where no engine answers."""
+        answer = self._ask("/info")
+        if answer and answer[0] == 200:
+            return answer[1]
+        rc, out, _err = self._run([self.binary, "info", "--format", "{{json .}}"])
+        found = json.loads(out) if rc == 0 and out.strip().startswith("{") else {}
+        # Without an engine the command line still says something of itself.
+        return found if found.get("ServerVersion") else {}
 
     def run(self, *args: str, data: str | None = None) -> str:
         """Standard output of ``docker <args>``; raises :class:`CommandFailed`."""
@@ -69,30 +128,43 @@ class Docker:
     def inspect(self, kind: str, names: t.Iterable[str]) -> list[dict[str, t.Any]]:
         """``docker <kind> inspect`` of those of ``names`` that exist.
 
-        ``kind`` is container, image, network or volume. docker prints what it
-        found and fails for the rest, so the status says nothing here; an engine
-        that does not answer is an error all the same.
+        ``kind`` is container, image, network or volume. An engine that does not
+        answer is an error.
         """
         wanted = list(names)
         if not wanted:
             return []
+        suffix = "/json" if kind in ("container", "image") else ""
+        found = []
+        for name in wanted:
+            answer = self._ask(f"/{kind}s/{urllib.parse.quote(name, safe='/:@')}{suffix}")
+            if answer is None or answer[0] not in (200, 404):
+                # The command line says what is wrong.
+                return self._inspect_by_command(kind, wanted)
+            if answer[0] == 200:
+                found.append(answer[1])
+        return found
+
+    def _inspect_by_command(self, kind: str, wanted: list[str]) -> list[dict[str, t.Any]]:
         argv = [self.binary, kind, "inspect", *wanted]
         rc, out, err = self._run(argv)
+        # It prints what it found and fails for the rest, so the status says nothing here.
         if rc != 0 and "no such" not in err.lower() and "not found" not in err.lower():
             raise CommandFailed(argv, rc, out, err)
         return json.loads(out or "[]")
 
-    def project_containers(self, project: str) -> list[dict[str, t.Any]]:
-        """``docker inspect`` of every container of a Compose project, stopped ones too.
+    def containers(self, *labels: str) -> list[str]:
+        """Ids of the containers that have all these labels, stopped ones too."""
+        filters = urllib.parse.quote(json.dumps({"label": list(labels)}))
+        answer = self._ask(f"/containers/json?all=1&filters={filters}")
+        if answer and answer[0] == 200:
+            return [one["Id"] for one in answer[1]]
+        arguments = [argument for label in labels for argument in ("--filter", f"label={label}")]
+        return self.run("ps", "--all", "--quiet", "--no-trunc", *arguments).split()
 
-        One-off containers (``compose run``) belong to nobody and are left out.
-        """
-        ids = self.run(
-            "ps", "--all", "--quiet", "--no-trunc",
-            "--filter", f"label=com.docker.compose.project={project}",
-            "--filter", "label=com.docker.compose.oneoff=False",
-        ).split()
-        return self.inspect("container", ids)
+    def project_containers(self, project: str) -> list[dict[str, t.Any]]:
+        """``docker inspect`` of every container of a Compose project, stopped ones too."""
+        return self.inspect("container", self.containers(f"com.docker.compose.project={project}", NO_ONE_OFF))
 
     def logs(self, container: str, lines: int) -> str:
         """The last ``lines`` log lines of a container, standard error included."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import resource
@@ -88,14 +87,14 @@ class Service:
 
 def read(module: t.Any) -> Daemon:
     config = CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else None
-    if not Docker(module.run_command).installed():
+    docker = Docker(module.run_command)
+    if not docker.installed():
         return Daemon(answers=False, config=config)
-    form = '{"live": {{.LiveRestoreEnabled}}, "containers": {{.ContainersRunning}}, "version": "{{.ServerVersion}}"}'
-    rc, out, _err = module.run_command(["docker", "info", "--format", form])
-    info = json.loads(out) if rc == 0 and out.strip().startswith("{") else {}
+    info = docker.info()
     newer = (config is not None and PID_FILE.exists()
              and CONFIG.stat().st_mtime_ns > PID_FILE.stat().st_mtime_ns)
-    return Daemon(bool(info.get("version")), config, newer, info.get("live", False), info.get("containers", 0))
+    return Daemon(
+        bool(info), config, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0))
 
 
 def validate(module: t.Any, daemon: str, content: str) -> None:

@@ -48,10 +48,8 @@ def read(module: t.Any) -> Host:
         ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *sorted(names)])
     _rc, architecture, _err = module.run_command(["dpkg", "--print-architecture"])
     docker = Docker(module.run_command)
-    engine = compose = ""
+    compose = ""
     if docker.installed():
-        rc, out, _err = module.run_command([docker.binary, "version", "--format", "{{.Server.Version}}"])
-        engine = out.strip() if rc == 0 else ""
         rc, out, _err = module.run_command([docker.binary, "compose", "version", "--short"])
         compose = out.strip() if rc == 0 else ""
     apt = pathlib.Path("/etc/apt")
@@ -67,7 +65,7 @@ def read(module: t.Any) -> Host:
         packages=frozenset(name for name, status in map(str.split, listed.splitlines()) if status == "installed"),
         daemon=bool(module.get_bin_path("dockerd")),
         client=docker.installed(),
-        engine=engine,
+        engine=docker.version(),
         compose=compose,
         files={str(path): text(path) for path in ours if path.is_file()},
         marker=parsed(text(pathlib.Path(MARKER)) or None) or {},

@@ -10,7 +10,7 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._docker import NO_ONE_OFF, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._status import (
     Certificate,
@@ -58,14 +58,10 @@ def read_projects(root: pathlib.Path, prefix: str) -> list[Project]:
 
 
 def read_containers(docker: Docker, projects: list[Project]) -> list[dict[str, t.Any]]:
-    """``docker inspect`` of the projects' containers, in two calls whatever their number."""
+    """``docker inspect`` of the projects' containers."""
     names = {project.name for project in projects}
-    lines = docker.run(
-        "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.oneoff=False",
-        "--format", '{{.ID}}\t{{.Label "com.docker.compose.project"}}',
-    ).splitlines()
-    ids = [line.split("\t")[0] for line in lines if line.split("\t")[1] in names]
-    return docker.inspect("container", ids)
+    found = docker.inspect("container", docker.containers("com.docker.compose.project", NO_ONE_OFF))
+    return [one for one in found if one["Config"]["Labels"]["com.docker.compose.project"] in names]
 
 
 def read_certificates(root: pathlib.Path) -> list[Certificate]:

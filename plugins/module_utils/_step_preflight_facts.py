@@ -74,7 +74,7 @@ def read_docker(docker: Docker) -> tuple[dict[str, t.Any], list[dict[str, t.Any]
     state = {"installed": docker.installed(), "answers": docker.answers(), "root": DOCKER_ROOT}
     if not state["answers"]:
         return state, []
-    state["root"] = docker.run("info", "--format", "{{.DockerRootDir}}").strip() or DOCKER_ROOT
+    state["root"] = docker.info().get("DockerRootDir") or DOCKER_ROOT
     form = '{{.Label "com.docker.compose.project"}}\t{{.Names}}\t{{.Ports}}'
     return state, parse_published(docker.run("ps", "--format", form))
 
