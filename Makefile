@@ -12,7 +12,7 @@ DATA ?=
 ENGINE ?=
 FORMAT ?= table
 
-.PHONY: help venv up down status check test test-full bench prove clean
+.PHONY: help venv up down status check drift test test-full bench prove clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -26,6 +26,10 @@ up: $(VENV)/.runtime ## install what is missing and converge this machine (inven
 check: $(VENV)/.runtime ## say what `up` would change, and change nothing
 	@$(PLAYBOOK) site.yml --check --diff
 
+# make itself ends with 2 for drift and for an error; ansible-playbook tells them apart (docs/operations.md).
+drift: $(VENV)/.runtime ## report what is not as declared: a table, and a page and JSON in .cache/drift
+	@$(PLAYBOOK) playbooks/drift.yml --check
+
 status: $(VENV)/.runtime ## one table of what runs (FORMAT=json: one JSON document)
 	@$(PLAYBOOK) playbooks/status.yml -e status_format=$(FORMAT)
 
@@ -36,7 +40,7 @@ down: $(VENV)/.runtime ## remove what `up` made; asks before data goes (DATA=del
 test: $(VENV)/.development ## all tests; installs what they need (an engine, packages), says what it skips and why
 	@$(VENV)/bin/python tests/run.py
 
-test-full: $(VENV)/.development ## the same, and what takes too long for it (nothing yet)
+test-full: $(VENV)/.development ## the same, and the proofs that take too long for it
 	@$(VENV)/bin/python tests/run.py --full
 
 bench: $(VENV)/.development ## measure; prints a table, asserts nothing
@@ -44,6 +48,7 @@ bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 
 prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
+	@echo "make prove-drift   every kind of drift is named, healed and stays healed; killed runs are finished"
 
 prove-%: $(VENV)/.development
 	@$(VENV)/bin/python tests/prove/$*.py $(if $(ON),--on $(ON))

@@ -30,7 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores")
+SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "drift_schedule")
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",

@@ -27,6 +27,7 @@ NEEDS = {
     "app_blue_green": ["docker_engine", "nginx_certbot"],
     "data_stores": ["docker_engine"],
     "distro_images": ["docker_engine"],
+    "drift_schedule": [],
     "nginx_certbot": ["docker_engine"],
 }
 

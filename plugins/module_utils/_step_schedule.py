@@ -1,0 +1,145 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: the step that keeps one scheduled command as declared."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import typing as t
+
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._files import write_file
+from ansible_collections.mooring.stack.plugins.module_utils._schedule import (
+    CRON,
+    PATH,
+    SYSTEMD,
+    File,
+    Job,
+    Plan,
+    Timer,
+    decide,
+)
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "description": {"type": "str", "required": True},
+    "command": {"type": "list", "elements": "str", "required": True},
+    "directory": {"type": "path", "default": "/"},
+    "environment": {"type": "dict", "default": {}},
+    "user": {"type": "str", "default": "root"},
+    "calendar": {"type": "str", "default": "hourly"},
+    "cron": {"type": "str", "default": "17 * * * *"},
+    "jitter": {"type": "str", "default": "0"},
+    "success": {"type": "list", "elements": "int", "default": []},
+    "log_file": {"type": "path", "default": "/dev/null"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+RUNNING = "/run/systemd/system"  # exists exactly where systemd is the init
+CRON_PID = "/run/crond.pid"
+
+
+def read_file(path: str) -> File | None:
+    """A file, or what lies in its place; a link counts as different."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return File("", "link", status.st_uid)
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return File(stream.read(), f"{stat.S_IMODE(status.st_mode):04o}", status.st_uid)
+    except FileNotFoundError:
+        return None
+
+
+def read_timer(run: t.Callable[..., str], job: Job) -> Timer:
+    """What systemd says of both units."""
+    said = run("show", "--property=Id,UnitFileState,ActiveState,NeedDaemonReload,DropInPaths", job.timer,
+               f"{job.name}.service")
+    timer, service = (dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+                      for unit in said.strip().split("\n\n"))
+    return Timer(
+        timer["UnitFileState"], timer["ActiveState"], "yes" in (timer["NeedDaemonReload"], service["NeedDaemonReload"]),
+        tuple(path for unit in (timer, service) for path in unit.get("DropInPaths", "").split()
+              if f"/{job.name}." in path))
+
+
+def cron_runs() -> bool:
+    """Whether the process that cron noted is there."""
+    try:
+        with open(CRON_PID, encoding="ascii") as stream:
+            return os.path.exists(f"/proc/{int(stream.read())}")
+    except (OSError, ValueError):
+        return False
+
+
+def apply(run: t.Callable[..., str], job: Job, plan: Plan, systemd: bool, present: bool) -> None:
+    """Interrupted at any point, the next run still sees what is left to do."""
+    if systemd and not present and plan:
+        run("disable", "--now", job.timer, accept=(1, 5))  # its files may be gone already
+    for path, content in plan.files.items():
+        if content is None:
+            os.unlink(path)
+        else:
+            write_file(path, content.encode("utf-8", "surrogateescape"), 0o644)
+    if systemd and plan:
+        run("daemon-reload")
+        if present:
+            run("enable", job.timer)
+            run("restart", job.timer)
+
+
+def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read, decide, apply; the result. Raises :class:`MooringError`."""
+    present = params["state"] == "present"
+    job = Job(
+        name=params["name"], description=params["description"], command=tuple(params["command"]),
+        directory=params["directory"], user=params["user"], calendar=params["calendar"], cron=params["cron"],
+        environment={key: str(value) for key, value in params["environment"].items()}, jitter=params["jitter"],
+        success=tuple(params["success"]), log_file=params["log_file"])
+    job.check()
+    systemd = os.path.isdir(RUNNING)
+
+    def run(*arguments: str, accept: tuple[int, ...] = ()) -> str:
+        code, out, err = module.run_command(["systemctl", *arguments])
+        if code and code not in accept:
+            raise MooringError(f"'systemctl {' '.join(arguments)}' failed: {(err or out).strip()}")
+        return out
+
+    if present:
+        _need_what_runs_it(module, job, systemd)
+    timer = read_timer(run, job) if systemd else Timer()
+    manager = SYSTEMD if systemd else CRON
+    files = {path: read_file(path) for path in job.paths().values()}
+    plan = decide(job, manager, present, files, timer, systemd or cron_runs())
+    if not module.check_mode:
+        apply(run, job, plan, systemd, present)
+    return {
+        "changed": bool(plan),
+        "differences": [one.as_dict() for one in plan.differences],
+        "notices": list(plan.notices),
+        "manager": manager,
+        "diff": [
+            {"before_header": path, "after_header": path, "after": content or "",
+             "before": getattr(files[path], "content", "")}
+            for path, content in plan.files.items()],
+    }
+
+
+def _need_what_runs_it(module: t.Any, job: Job, systemd: bool) -> None:
+    """Refuse before anything is written what could not run afterwards."""
+    try:
+        pwd.getpwnam(job.user)
+    except KeyError:
+        raise MooringError(f"There is no user '{job.user}' to run {job.name}. Create it, or name another.") from None
+    if systemd:
+        code, out, err = module.run_command(["systemd-analyze", "calendar", job.calendar])
+        if code:
+            raise MooringError(f"'{job.calendar}' is not a time of systemd: {(err or out).strip().splitlines()[0]}. "
+                               "Write it like 'hourly' or '*-*-* 06,18:00'; man systemd.time explains it.")
+    elif not any(shutil.which(program, path=PATH) for program in ("cron", "crond")):
+        raise MooringError(
+            f"Neither systemd nor cron runs here, so nothing would start {job.name}. Install cron with "
+            "'apt-get install cron', or run the command from a scheduler of your own, such as CI.")
