@@ -42,6 +42,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "tree": {"type": "list", "elements": "dict"},
     "tree_secrets": {"type": "dict", "no_log": True},
     "services": {"type": "dict"},
+    "volumes": {"type": "list", "elements": "dict", "default": []},
 }
 
 # Words of a secret file that are long enough to be the secret itself are kept
@@ -83,7 +84,8 @@ def declaration(params: dict[str, t.Any], key: bytes) -> tuple[project.Declared,
     file = entries[project.COMPOSE_FILE]
     entries[file.path] = project.Entry(
         file.path, hashlib.sha256(text.encode()).hexdigest(), file.mode, file.uid, file.gid)
-    return project.Declared(entries, services), contents
+    volumes = tuple(project.Volume(item["name"], item["driver"], item["options"]) for item in params["volumes"])
+    return project.Declared(entries, services, volumes), contents
 
 
 def diff(

@@ -125,6 +125,11 @@ options:
   services:
     description: What the host must know of the services. Filled in by the controller half; not for playbooks.
     type: dict
+  volumes:
+    description: The named volumes of the project. Filled in by the controller half; not for playbooks.
+    type: list
+    elements: dict
+    default: []
 attributes:
   check_mode:
     support: full
@@ -199,7 +204,8 @@ plan:
       type: list
       elements: str
     services:
-      description: Step per service; create, recreate, restart, start, unpause, reload or remove.
+      description: >-
+        Step per service; create, recreate, restart, start, unpause, remove duplicates, reload or remove.
       type: dict
     held:
       description: Steps that need O(allow_stateful_restart).

@@ -69,6 +69,7 @@ class Controller:
         arguments["tree"] = tree
         arguments["tree_secrets"] = contents
         arguments["services"] = compose_file.facts(project)
+        arguments["volumes"] = compose_file.volumes(project)
         arguments["secrets"] = {service: {"owner": secret.owner} for service, secret in secrets.items()}
         return arguments
 

@@ -110,6 +110,18 @@ def facts(project: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
         for name, service in project["services"].items()}
 
 
+def volumes(project: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The named volumes that the project makes: ``{name, driver, options}``, by the engine's names."""
+    made = []
+    for key, given in (project.get("volumes") or {}).items():
+        options = given or {}
+        if not options.get("external"):
+            made.append({"name": options.get("name") or f"{project['name']}_{key}",
+                         "driver": options.get("driver") or "local",
+                         "options": {name: str(value) for name, value in (options.get("driver_opts") or {}).items()}})
+    return made
+
+
 def _paths(name: str, service: dict[str, t.Any]) -> set[str]:
     sources = []
     for volume in service.get("volumes") or []:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import secrets
+import signal
 import subprocess
 import sys
 import typing as t
@@ -133,26 +135,64 @@ class Trial:
                 "root": str(self.directory / "root"), "prefix": self.prefix, "name": "trial", "wait_timeout": 20,
                 "stateful": options.get("stateful", []), "reload": options["reload"],
                 "validators": options.get("validators", []), "allow_stateful_restart": allow,
-                "services": compose_file.facts(definition), "tree": entries, "tree_secrets": contents}
+                "services": compose_file.facts(definition), "volumes": compose_file.volumes(definition),
+                "tree": entries, "tree_secrets": contents}
             return Outcome(True, converge_project(params, Docker(run_command), check, True))
         except MooringError as error:
             return Outcome(False, {"msg": str(error), **error.details})
 
+    def killed(self, owner: t.Any, function: str, when: str, turn: int = 1, **variables: t.Any) -> None:
+        """Converge in a process that gets SIGKILL before or after the ``turn``-th call of a function."""
+        child = os.fork()
+        if child == 0:
+            original, calls = getattr(owner, function), 0
+
+            def dies(*arguments: t.Any, **keywords: t.Any) -> t.Any:
+                nonlocal calls
+                calls += 1
+                if calls == turn and when == "before":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                result = original(*arguments, **keywords)
+                if calls == turn:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return result
+
+            setattr(owner, function, dies)
+            try:
+                self.converge(**variables)
+            finally:
+                os._exit(1)
+        status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status), f"{function} was not called {turn} times, so nothing was killed"
+
+    def remove(self) -> None:
+        """Remove what the engine has of it."""
+        mine = f"label=com.docker.compose.project={self.prefix}-trial"
+        if ids := docker("ps", "--all", "--quiet", "--filter", mine).split():
+            docker("rm", "--force", "--volumes", *ids)
+        if volumes := docker("volume", "ls", "--quiet", "--filter", mine).split():
+            docker("volume", "rm", *volumes)
+        docker("network", "rm", self.prefix)
+
     def container(self, service: str) -> str:
         """Name that Compose gives the container of a service."""
         return f"{self.prefix}-trial-{service}-1"
+
+    def rules(self) -> list[str]:
+        """What `hot` sees in its two files, which are declared to be the same."""
+        return docker("exec", self.container("hot"), "cat", "/hot/rules.txt", "/hot/same.txt").split()
 
     def started(self, service: str) -> str:
         """When a container was started; tells whether it was left alone."""
         return docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", self.container(service))
 
 
-@pytest.fixture
-def trial(tmp_path: pathlib.Path, image: str) -> t.Iterator[Trial]:
+@contextlib.contextmanager
+def new_trial(directory: pathlib.Path, image: str) -> t.Iterator[Trial]:
     """Two services: `web` reads conf/, `hot` reads hot/ again on command."""
     prefix = f"mooringtest{secrets.token_hex(3)}"
     docker("network", "create", "--label", "mooring.test=1", prefix)
-    trial = Trial(tmp_path, prefix, image)
+    trial = Trial(directory, prefix, image)
     trial.write("compose.yml.j2", """
 services:
   web:
@@ -166,16 +206,22 @@ services:
       retries: 2
   hot:
     image: "{{ image }}"
-    command: [sleep, infinity]
+    command: [sh, -c, cp /hot/rules.txt /tmp/loaded && exec sleep infinity]
     init: true
     volumes: ["./hot:/hot:ro"]
 """)
     trial.write("conf/index.html.j2", "{{ page | default('one') }}\n")
     trial.write("hot/rules.txt.j2", "{{ rules | default('first') }}\n")
+    trial.write("hot/same.txt.j2", "{{ rules | default('first') }}\n")
     trial.write("secrets/web/login.cnf.j2", "password={{ password | default('sentinel-in-a-template') }}\n")
-    yield trial
-    ids = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={prefix}-trial").split()
-    if ids:
-        docker("rm", "--force", "--volumes", *ids)
-    docker("network", "rm", prefix)
+    try:
+        yield trial
+    finally:
+        trial.remove()
 
+
+@pytest.fixture
+def trial(tmp_path: pathlib.Path, image: str) -> t.Iterator[Trial]:
+    """A project of a test's own."""
+    with new_trial(tmp_path, image) as trial:
+        yield trial

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+import shutil
 import stat
 import subprocess
+import sys
 import threading
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils._project_host import ProjectHost
-from conftest import OPTIONS, docker
+from conftest import OPTIONS, ROOT, docker, new_trial
 
 SENTINELS = ("sentinel-in-a-template", "sentinel-in-an-option")
 DEFAULTS = {"page": "one", "rules": "first"}
@@ -68,8 +72,23 @@ def test_a_playbook_converges_a_bare_project_and_then_changes_nothing(trial):
     (lambda t: (t.project / "hot/rules.txt").write_text("edited"), "file hot/rules.txt: content differs",
      {"hot": "reload"}),
     (lambda t: (t.project / "compose.yml").write_text("services: {}"), "file compose.yml: content differs", {}),
+    (lambda t: docker("compose", "-f", str(t.project / "compose.yml"), "up", "-d", "--scale", "web=2"),
+     "service web: containers is 2, declared 1", {"web": "remove duplicates"}),
+    (lambda t: docker("run", "--rm", "-v", f"{t.project}/conf:/conf", "--entrypoint", "sh", t.image, "-c",
+                      "echo edited > /conf/index.html") + docker("restart", "-t", "1", t.container("web")),
+     "service web: configuration is started with other conf/index.html", {"web": "restart"}),
+    (lambda t: shutil.rmtree(t.project / "conf"), "service web: mounts is replaced: conf", {"web": "restart"}),
+    (lambda t: shutil.move(t.project / "conf", t.directory / "moved")
+     and shutil.copytree(t.directory / "moved", t.project / "conf"),
+     "service web: mounts is replaced: conf", {"web": "restart"}),
+    (lambda t: shutil.move(t.project / "hot/rules.txt", t.directory / "kept")
+     and shutil.move(t.directory / "kept", t.project / "hot/rules.txt"),
+     "service hot: configuration is an older one, declared as on disk", {"hot": "reload"}),
+    (lambda t: (t.project / ".mooring/manifest.json").unlink(),
+     "service hot: configuration is an older one", {"hot": "reload"}),
 ], ids=["stopped", "paused", "removed", "renamed", "updated", "disconnected", "edited", "deleted", "mode", "owner",
-        "reloadable", "compose-file"])
+        "reloadable", "compose-file", "duplicated", "started with an edit", "directory removed", "directory replaced",
+        "older configuration", "manifest lost"])
 def test_drift_is_named_by_check_mode_and_healed_by_one_run(converged, drift, words, step):
     other = "hot" if "web" in step else "web"
     untouched = converged.started(other)
@@ -98,12 +117,15 @@ def test_a_change_touches_only_what_it_must(converged):
 
 def test_what_is_no_longer_declared_goes_and_strangers_stay(converged):
     (converged.project / "conf/stranger").write_text("not ours")
-    (converged.directory / "tree/hot/rules.txt.j2").unlink()
+    for name in ("rules", "same"):
+        (converged.directory / f"tree/hot/{name}.txt.j2").unlink()
     template = (converged.directory / "tree/compose.yml.j2").read_text()
     converged.write("compose.yml.j2", template.split("  hot:")[0])
     outcome = converged.converge({"reload": []})
     assert outcome.plan["services"] == {"hot": "remove"}
-    assert outcome.plan["delete"] == ["hot/rules.txt", "hot"]
+    assert outcome.plan["delete"] == ["hot/same.txt", "hot/rules.txt", "hot"]
+    assert outcome.result["notices"] == [
+        "trial: conf/stranger is not ours and lies where the project's files do; it is left alone."]
     assert (converged.project / "conf/stranger").exists()
     assert docker("ps", "-aq", "--filter", f"name={converged.container('hot')}") == ""
     assert converged.converge({"reload": []}).changes == []
@@ -201,24 +223,66 @@ def test_of_two_runs_at_once_the_second_says_who_is_at_work(converged):
     assert converged.converge(page="two").ok
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory, image):
+    """A converged project whose `web` is asked 50 times a second all along."""
+    directory = tmp_path_factory.mktemp("steady")
+    with new_trial(directory, image) as trial:
+        assert trial.converge().ok
+        address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+                         trial.container("web"))
+        running = directory / "running"
+        running.touch()
+        with subprocess.Popen(
+                [sys.executable, str(ROOT / "tests/lab/load.py"), "--plain", "--address", address, "--port", "8000",
+                 "--name", "web", "--path", "/", "--connections", "1", "--pause", "0.02", "--while", str(running)],
+                stdout=subprocess.PIPE, text=True) as client:
+            yield trial
+            running.unlink()
+            seen = json.loads(client.communicate()[0])
+    assert seen["requests"] > 100
+    assert seen["failed"] == 0, seen
+
+
+POINTS = [
+    *((ProjectHost, step, when, 1) for when in ("before", "after") for step in (
+        "_stage", "_validate", "_keep_previous", "_save_manifest", "_swap", "_up", "_reload", "_record")),
+    (files, "copy_tree", "after", 1),
+    (files, "exchange", "before", 1), (files, "exchange", "after", 1),
+    (files, "exchange", "before", 2), (files, "exchange", "after", 2),
+    # of the two files of the parked directory the first has its new content, the second has not
+    (files, "copy_file", "before", 8),
+]
+
+
+@pytest.mark.parametrize(("owner", "step", "when", "turn"), POINTS,
+                         ids=[f"{when} {step} {turn}" for _owner, step, when, turn in POINTS])
+def test_a_killed_reload_costs_no_request_and_no_restart_reads_half_of_it(steady, owner, step, when, turn):
+    before, value = steady.rules(), secrets.token_hex(4)
+    web = steady.started("web")
+    steady.killed(owner, step, when, turn, rules=value)
+    # What a restart reads now is the old tree or the new one.
+    docker("restart", "-t", "1", steady.container("hot"))
+    assert steady.rules() in (before, [value, value])
+    predicted = steady.converge(check=True, rules=value)
+    healed = steady.converge(rules=value)
+    assert healed.ok, healed.result
+    assert predicted.plan["write"] == healed.plan["write"]
+    assert steady.rules() == [value, value]
+    assert docker("exec", steady.container("hot"), "cat", "/tmp/loaded") == value
+    assert steady.converge(rules=value).changes == []
+    assert steady.started("web") == web
+    assert sorted(path.name for path in (steady.project / ".mooring").iterdir()) == ["key", "lock", "manifest.json"]
+
+
 class Killed(BaseException):
     """Stands for kill -9: nothing that was written for a failure may run."""
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("step", ["_stage", "_validate", "_keep_previous", "_save_manifest", "_swap", "_up", "_record"])
-def test_a_run_that_is_killed_is_finished_by_the_next(converged, monkeypatch, step, moment):
-    original = getattr(ProjectHost, step)
-
-    def dies(self, *arguments):
-        if moment == "after":
-            original(self, *arguments)
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ProjectHost, step, dies)
-        with pytest.raises(Killed):
-            converged.converge(page="two", rules="second")
+@pytest.mark.parametrize("step", ["_swap", "_up", "_record"])
+def test_a_run_that_is_killed_is_finished_by_the_next(converged, step, moment):
+    converged.killed(ProjectHost, step, moment, page="two", rules="second")
     assert docker("inspect", "--format", "{{.State.Status}}", converged.container("web")) == "running"
     healed = converged.converge(page="two", rules="second")
     assert healed.ok, healed.result
@@ -226,6 +290,50 @@ def test_a_run_that_is_killed_is_finished_by_the_next(converged, monkeypatch, st
     assert docker("exec", converged.container("hot"), "cat", "/tmp/loaded") == "second"
     assert converged.converge(page="two", rules="second").changes == []
     assert not (converged.project / ".mooring/previous").exists()
+
+
+def test_the_need_for_a_restart_outlives_a_kill(converged):
+    (converged.project / "conf/index.html").write_text("edited")
+    docker("restart", "-t", "1", converged.container("web"))
+    edited = converged.started("web")
+    converged.killed(ProjectHost, "_swap", "after")
+    assert (converged.project / "conf/index.html").read_text() == "one\n"
+    assert converged.converge().ok
+    assert converged.started("web") != edited
+    assert converged.converge().changes == []
+
+
+def test_a_running_container_reads_the_new_files_after_an_exchange(converged):
+    """The exchange leaves it the directory that it has mounted."""
+    hot = converged.started("hot")
+    assert converged.converge(rules="second").plan["services"] == {"hot": "reload"}
+    assert converged.rules() == ["second", "second"]
+    assert converged.started("hot") == hot
+
+
+def test_where_directories_cannot_be_exchanged_files_are_replaced_one_by_one(converged, monkeypatch):
+    monkeypatch.setattr(files, "exchange", lambda one, other: False)
+    assert converged.converge(rules="second").ok
+    assert converged.rules() == ["second", "second"]
+    assert converged.converge(rules="second").changes == []
+
+
+def test_a_volume_is_made_kept_and_never_replaced(trial):
+    template = (trial.directory / "tree/compose.yml.j2").read_text()
+    trial.write("compose.yml.j2", template.replace("./hot:/hot:ro", "./hot:/hot:ro, store:/store")
+                .replace('["./hot', '["./hot').replace("ro, store", 'ro", "store') + "volumes: {store: {}}\n")
+    name = f"{trial.prefix}-trial_store"
+    assert f"volume {name}: missing" in trial.converge(check=True).changes
+    assert trial.converge().ok
+    docker("exec", trial.container("hot"), "touch", "/store/kept")
+    assert trial.converge().changes == []
+    docker("rm", "-f", trial.container("hot"))
+    docker("volume", "rm", name)
+    docker("volume", "create", "--opt", "type=tmpfs", "--opt", "device=tmpfs", name)
+    healed = trial.converge()
+    assert healed.plan["services"] == {"hot": "create"}
+    assert healed.result["notices"][0].startswith(f"trial: volume {name}: options is")
+    assert trial.converge().changes == []
 
 
 @pytest.mark.parametrize("step", ["_swap", "_up"])

@@ -26,9 +26,9 @@ import time
 class Client(http.client.HTTPConnection):
     """HTTPS to an address, for a name; the certificate is not what is tested here."""
 
-    def __init__(self, address: str, port: int, name: str) -> None:
+    def __init__(self, address: str, port: int, name: str, plain: bool) -> None:
         super().__init__(address, port, timeout=30)
-        self._name = name
+        self._name, self._plain = name, plain
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE
@@ -36,7 +36,8 @@ class Client(http.client.HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
+        if not self._plain:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
 
 
 class Load:
@@ -53,7 +54,7 @@ class Load:
     def client(self) -> None:
         """Ask on one connection until told to stop."""
         host = f"{self.options.name}:{self.options.port}" if self.options.port != 443 else self.options.name
-        connection = Client(self.options.address, self.options.port, self.options.name)
+        connection = Client(self.options.address, self.options.port, self.options.name, self.options.plain)
         while not self.stop.is_set():
             release, error = "none", ""
             begin = time.time()
@@ -96,6 +97,7 @@ def main() -> int:
     parser.add_argument("--address", required=True, help="address of the proxy")
     parser.add_argument("--port", type=int, default=443)
     parser.add_argument("--name", required=True, help="host name that is asked for")
+    parser.add_argument("--plain", action="store_true", help="HTTP instead of HTTPS")
     parser.add_argument("--path", default="/api/hello")
     parser.add_argument("--header", default="X-Release", help="header that tells the release")
     parser.add_argument("--connections", type=int, default=20)
