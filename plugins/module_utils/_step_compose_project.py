@@ -43,6 +43,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "tree_secrets": {"type": "dict", "no_log": True},
     "services": {"type": "dict"},
     "volumes": {"type": "list", "elements": "dict", "default": []},
+    "permitting": {"type": "str", "default": ""},
 }
 
 # Words of a secret file that are long enough to be the secret itself are kept
@@ -161,8 +162,8 @@ def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool,
     if plan.held:
         raise HeldBack(
             f"{', '.join(sorted(plan.held))} of {params['name']} would have to be restarted for the new "
-            "configuration. Everything else is converged. To allow it run the same playbook with "
-            "-e mooring_allow_stateful_restart=true.", **result)
+            "configuration. Everything else is converged. To allow it, run\n"
+            f"{params['permitting']}", **result)
     return result
 
 

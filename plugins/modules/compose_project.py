@@ -130,6 +130,11 @@ options:
     type: list
     elements: dict
     default: []
+  permitting:
+    description: >-
+      The command that would allow O(allow_stateful_restart). Filled in by the controller half; not for playbooks.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full

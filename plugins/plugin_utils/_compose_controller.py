@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import typing as t
 
 import yaml
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -24,6 +26,33 @@ SHARED = {
     "allow_stateful_restart": "mooring_allow_stateful_restart",
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def permitting_command(options: t.Mapping[str, t.Any], tags: t.Container[str], role: str) -> str:
+    """The command that repeats this run for one component with permission to restart what holds data.
+
+    ``options`` are those of ansible-playbook; extra variables are left out, since
+    they may be secret. ``role`` becomes the tag if the playbook has it as one.
+    """
+    def near(path: str) -> str:
+        relative = os.path.relpath(path)
+        return path if "," in path or relative.startswith("..") else relative
+
+    words = ["ansible-playbook"]
+    for path in options.get("inventory") or ():
+        words += ["-i", near(path)]
+    words += map(near, options.get("args") or ())
+    if options.get("subset"):
+        words += ["--limit", options["subset"]]
+    if role in tags:
+        words += ["--tags", role]
+    for vault in options.get("vault_ids") or ():
+        words += ["--vault-id", vault]
+    for path in options.get("vault_password_files") or ():
+        words += ["--vault-password-file", near(path)]
+    words += ["--ask-vault-pass"] if options.get("ask_vault_pass") else []
+    words += ["--ask-become-pass"] if options.get("become_ask_pass") else []
+    return shlex.join([*words, "-e", "mooring_allow_stateful_restart=true"])
 
 
 class Controller:
@@ -70,6 +99,9 @@ class Controller:
         arguments["tree_secrets"] = contents
         arguments["services"] = compose_file.facts(project)
         arguments["volumes"] = compose_file.volumes(project)
+        task = self._action._task
+        arguments["permitting"] = permitting_command(
+            context.CLIARGS, task.tags, task._role.get_name().rpartition(".")[2] if task._role else "")
         arguments["secrets"] = {service: {"owner": secret.owner} for service, secret in secrets.items()}
         return arguments
 

@@ -134,6 +134,7 @@ class Trial:
             params = {
                 "root": str(self.directory / "root"), "prefix": self.prefix, "name": "trial", "wait_timeout": 20,
                 "stateful": options.get("stateful", []), "reload": options["reload"],
+                "permitting": "ansible-playbook -e mooring_allow_stateful_restart=true",
                 "validators": options.get("validators", []), "allow_stateful_restart": allow,
                 "services": compose_file.facts(definition), "volumes": compose_file.volumes(definition),
                 "tree": entries, "tree_secrets": contents}
