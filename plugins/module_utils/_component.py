@@ -108,7 +108,8 @@ def parse(given: t.Sequence[t.Mapping[str, t.Any]], no_log_values: set[str]) -> 
 def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
     """Run the steps in order; the joined result.
 
-    A step that fails ends the call. One that is only held back lets the later
+    A step that fails ends the call; one whose result says ``stop`` does so
+    without a failure, because the caller has to do something first. One that is only held back lets the later
     ones run, because they do not wait for it, and the call fails at the end.
     """
     results: list[dict[str, t.Any]] = []
@@ -123,6 +124,8 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
             done = joined([*results, {"step": step.name, **error.details}])
             raise MooringError(" ".join([*held, str(error)]), **{**error.details, **done}) from error
         results.append({"step": step.name, **result})
+        if result.get("stop"):
+            break
     if held:
         raise HeldBack(" ".join(held), **joined(results))
     return joined(results)

@@ -90,6 +90,11 @@ class Plan:
         return packages + files
 
 
+def is_adopted(marker: t.Mapping[str, t.Any], daemon: bool, engine: bool) -> bool:
+    """Whether there is an engine that this collection did not install; it is left as it is."""
+    return (daemon or engine) and marker.get("engine") != "installed"
+
+
 def version(text: str) -> tuple[int, int]:
     """The first two numbers of a version such as ``v2.26.1-4``."""
     found = re.match(r"v?(\d+)\.(\d+)", text.strip())
@@ -101,7 +106,7 @@ def version(text: str) -> tuple[int, int]:
 def decide(host: Host, wish: Wish) -> Plan:
     """What to install and to write so that the host has an engine and Compose."""
     ours = host.marker.get("engine") == "installed"
-    adopted = (host.daemon or bool(host.engine)) and not ours
+    adopted = is_adopted(host.marker, host.daemon, bool(host.engine))
     if host.engine and version(host.engine) < version(ENGINE_MINIMUM):
         raise MooringError(
             f"The Docker engine of this host is {host.engine}; {ENGINE_MINIMUM} is the oldest supported.")

@@ -13,13 +13,17 @@ import tempfile
 import time
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker_engine import (
     CONFIG_FILE,
     LOG_FILE,
+    MARKER,
     Daemon,
     DaemonPlan,
     decide_daemon,
+    is_adopted,
+    parsed,
     version,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -31,6 +35,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "config": {"type": "dict"},
+    "leave_adopted": {"type": "bool", "default": False},
     "allow_restart": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 60},
 }
@@ -163,7 +168,12 @@ def apply(module: t.Any, plan: DaemonPlan, now: Daemon, limit: float) -> None:
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
     now = read(module)
-    plan = decide_daemon(now, params["config"], params["allow_restart"])
+    config = params["config"]
+    if params["leave_adopted"]:
+        marker = parsed(files.read_text(MARKER)) or {}
+        if is_adopted(marker, bool(module.get_bin_path("dockerd")), now.answers):
+            config = None
+    plan = decide_daemon(now, config, params["allow_restart"])
     if plan.changes_anything and not module.check_mode:
         apply(module, plan, now, params["wait_timeout"])
     return {

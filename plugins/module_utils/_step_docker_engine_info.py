@@ -30,6 +30,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "source": {"type": "str", "choices": ["distro", "upstream"], "required": True},
     "repository": {"type": "str", "default": ""},
     "compose_minimum": {"type": "str", "required": True},
+    "stop": {"type": "bool", "default": False},
 }
 
 
@@ -81,6 +82,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         differences.append(Difference(f"file {UPSTREAM_KEY}", "presence", "present", None))
     return {
         "changed": False, "differences": [one.as_dict() for one in differences], "notices": [],
+        # Check mode goes on: nothing will have been installed, and the rest can be predicted.
+        "stop": params["stop"] and bool(differences) and not module.check_mode,
         "adopted": plan.adopted, "engine": host.engine, "compose": host.compose, "complete": not differences,
         "packages": list(plan.packages), "files": plan.files, "key_url": plan.key_url, "key_path": UPSTREAM_KEY,
         "marker": json.dumps(plan.marker, indent=2) + "\n", "marker_path": MARKER,

@@ -28,6 +28,13 @@ options:
   config:
     description: Content of daemon.json. Without it the file is left alone, whether it exists or not.
     type: dict
+  leave_adopted:
+    description: >-
+      Whether to leave C(daemon.json) alone where the role P(mooring.stack.docker_engine#role) did not install the
+      engine, as if O(config) were not given.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   allow_restart:
     description:
       - Whether a restart may stop running containers. A restart that stops none, because none run or because

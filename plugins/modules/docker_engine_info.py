@@ -36,6 +36,13 @@ options:
     description: Oldest Compose that is good enough.
     type: str
     required: true
+  stop:
+    description:
+      - Whether a call of M(mooring.stack.component) ends after this step where something is missing, without a
+        failure, so that it can be installed before the other steps run. In check mode they run all the same.
+    type: bool
+    default: false
+    version_added: "0.2.0"
 author:
   - The mooring.stack authors (@mooring)
 """
@@ -71,6 +78,10 @@ engine:
 compose:
   description: Version of the Compose plugin, or empty.
   type: str
+  returned: success
+stop:
+  description: Whether a call of M(mooring.stack.component) ended here; see O(stop).
+  type: bool
   returned: success
 complete:
   description: Whether nothing has to be installed or written.

@@ -81,7 +81,8 @@ def module_of(task: dict[str, t.Any]) -> str:
 def steps(role: pathlib.Path) -> list[str]:
     """Names of the steps that a role's component calls run."""
     calls = [task[COMPONENT] for _path, task in tasks(role) if module_of(task) == COMPONENT]
-    return [name for call in calls for step in call["steps"] for name in step]
+    # A list that two tasks share lies in the role's vars; only its name stands here.
+    return [name for call in calls if isinstance(call["steps"], list) for step in call["steps"] for name in step]
 
 
 # ---------------------------------------------------------------- files and variables

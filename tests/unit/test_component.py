@@ -78,6 +78,14 @@ def test_a_restart_that_is_held_back_does_not_keep_the_others_waiting():
     assert caught.value.details["differences"] == [difference("mysql"), difference("two")]
 
 
+def test_a_step_can_end_the_call_without_a_failure():
+    ran: list[str] = []
+    (first, second) = steps(ran, one=None, two=None)
+    first.params["stop"] = True
+    assert [step["step"] for step in converge(None, [first, second])["steps"]] == ["one"]
+    assert ran == ["one"]
+
+
 def test_both_messages_are_heard_when_something_else_fails_after_it():
     ran: list[str] = []
     with pytest.raises(MooringError, match=r"^A restart waits\. It broke\.$"):
