@@ -209,7 +209,8 @@ def cron_file(job: Job) -> str:
     environment = [f"{key}={value}" for key, value in sorted(job.environment.items())]
     words = shlex.join(["env", *environment, *job.command])
     folder = job.log_file.rpartition("/")[0] or "/"
-    line = (f"cd {shlex.quote(job.directory)} && mkdir -p {shlex.quote(folder)} && "
+    # The log holds what the command says, which is not for everybody.
+    line = (f"umask 077 && cd {shlex.quote(job.directory)} && mkdir -p {shlex.quote(folder)} && "
             f"{words} >{shlex.quote(job.log_file)} 2>&1")
     # cron takes a percent sign for the end of the command.
     escaped = line.replace("%", "\\%")

@@ -33,7 +33,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SHARED = ("platform", "preflight", "status")
+SHARED = ("drift", "platform", "preflight", "status")
 NOW = 1_800_000_000.0
 HASH = "$2y$10$abcdefghijklmnopqrstuuQ8m3v9c1JbUqzGm0yWmM6pS6u4k0L5e"
 PUBLISHED = [{"project": "mooring-nginx_certbot", "container": "mooring-nginx_certbot-proxy-1", "address": "127.0.0.1",
@@ -268,6 +268,12 @@ def test_another_address_of_the_same_port_is_no_problem():
 def test_groups_without_hosts(groups, expected):
     found = lines(groups=groups)
     assert any(expected in line for line in found), found
+
+
+def test_a_machine_that_only_runs_the_drift_check_needs_no_engine_and_may_be_small():
+    small = {"memory": 1024**3, "mounts": {"/": 1024**3}}
+    found = lines(facts=small, groups={"drift_schedule"})
+    assert not [line for line in found if "needs" in line or "less than" in line]
 
 
 def test_an_image_that_nobody_builds():
