@@ -70,7 +70,8 @@ def test_systemd_reads_words_as_they_are():
 
 def test_the_cron_file():
     lines = cron_file(JOB).splitlines()
-    assert lines[-1].startswith("17 * * * * deploy umask 077 && cd /srv/platform && mkdir -p /srv/platform/.cache && env ")
+    assert lines[-1].startswith(
+        "17 * * * * deploy umask 077 && cd /srv/platform && mkdir -p /srv/platform/.cache && env ")
     assert lines[-1].endswith(">/srv/platform/.cache/cron.log 2>&1")
     assert any(line.startswith("PATH=/usr/local/sbin:") for line in lines)
     assert cron_file(JOB).endswith("\n")  # cron ignores a last line without an end
