@@ -263,8 +263,7 @@ def differences(
     name, idle, record = f"application {application}", other(target), situation.record or {}
     fields: list[Difference] = []
     if todo.tell_proxy:
-        memory = situation.memory if situation.proxy_answers else "unknown, the proxy does not answer"
-        fields.append(Difference(name, "colour in the proxy's memory", target, memory))
+        fields.append(Difference(name, "colour in the proxy's memory", target, situation.memory))
     if todo.write_file:
         fields.append(Difference(name, "colour in the proxy's file", target, situation.file))
     if todo.record:

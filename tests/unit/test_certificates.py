@@ -328,12 +328,46 @@ def test_damage_is_named_and_put_right(store, tmp_path, file, content, words):
     assert store.read("platform").pair is not None
 
 
+FIELDS = [
+    (found(), True, {}),
+    (NONE, True, {"presence": ("present", None)}),
+    # What a client takes it for; and what a run finds that check mode on a bare host cannot see yet.
+    (found(placeholder=True), True, {"presence": ("present", None)}),
+    (certs.Found(problem="The key does not belong."), True, {"files": ("usable", "The key does not belong.")}),
+    (found(names=frozenset({"a.example.com"})), True,
+     {"names": (["a.example.com", "b.example.com"], ["a.example.com"])}),
+    (found(key_type=certs.RSA), True, {"key type": ("ecdsa", "rsa")}),
+    (found(directory="https://other.example.com/d"), True, {"ACME directory": (CA, "https://other.example.com/d")}),
+    (found(complete=False), True, {"chain": ("complete", "broken")}),
+    (found(trusted=False), True, {"issuer": ("one that leads to the declared root", "Example CA")}),
+    (found(**lived(90 * DAYS, 30 * DAYS)), True,
+     {"end": ("more than a third of its lifetime ahead", "2026-12-22T12:00:00Z")}),
+    (NONE, False, {"files": ("a pair that nginx can load", None)}),
+    (found(placeholder=True, names=frozenset({"c.example.com"})), False,
+     {"names": (["a.example.com", "b.example.com"], ["c.example.com"])}),
+]
+
+
+@pytest.mark.parametrize(("served", "serving", "expected"), FIELDS)
+def test_each_field_is_named(served, serving, expected):
+    named = certs.differences(DESIRED, served, NOW, serving)
+    assert {one.field: (one.expected, one.found) for one in named} == expected
+    assert {one.object for one in named} <= {"certificate platform"}
+
+
+@pytest.mark.parametrize(("served", "lineage", "action", "_words"), DECISIONS)
+def test_there_is_a_difference_exactly_if_something_is_done(served, lineage, action, _words):
+    assert bool(certs.differences(DESIRED, served, NOW, serving=True)) == (action != certs.NOTHING)
+
+
 def test_a_changed_mode_is_found_and_put_right(store, tmp_path):
     store.put("platform", *x509.self_signed(["a.example.com"], certs.ECDSA, NOW, DAYS), "")
     key = tmp_path / "certificates" / "platform" / "privkey.pem"
     key.chmod(0o644)
     assert [mode.path for mode in store.wrong_modes("platform")] == [str(key)]
     assert "mode 0644" in store.wrong_modes("platform")[0].before()
+    (one,) = store.wrong_modes("platform")[0].differences()
+    assert (one.object, one.field, one.expected, one.found) == (f"file {key}", "mode", "0400", "0644")
     store.correct_modes("platform")
     assert store.wrong_modes("platform") == []
 

@@ -19,6 +19,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_engine impor
     decide,
     decide_daemon,
     find_mirror,
+    is_adopted,
     version,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -211,9 +212,47 @@ TEXT = json.dumps(CONFIG)
 def test_daemon(now: Daemon, config: dict[str, object] | None, expected: tuple[bool, bool, bool]) -> None:
     plan = decide_daemon(now, config, allow_restart=False)
     assert (plan.write is not None, plan.start, plan.restart) == expected
-    assert plan.changes_anything == any(expected)
+    assert plan.changes_anything == any(expected) == bool(plan.differences)
     if plan.write is not None:
         assert json.loads(plan.write) == config
+
+
+@pytest.mark.parametrize(("now", "expected"), [
+    (Daemon(True, '{"log-driver": "journald", "live-restore": true, "mtu": 1400}'),
+     [("/etc/docker/daemon.json", "log-driver", "json-file", "journald"),
+      ("/etc/docker/daemon.json", "mtu", None, 1400)]),
+    # null is a value; only the key that is there twice with it is none.
+    (Daemon(True, '{"log-driver": "json-file", "live-restore": true, "mtu": null}'),
+     [("/etc/docker/daemon.json", "mtu", None, None)]),
+    (Daemon(True, "[]"), [("/etc/docker/daemon.json", "content", "a JSON object", "something else")]),
+    (Daemon(True, None), [("/etc/docker/daemon.json", "presence", "present", None)]),
+    (Daemon(True, TEXT, True), [("Docker daemon", "configuration", "as in daemon.json", "an older one")]),
+    (Daemon(False, TEXT), [("Docker daemon", "state", "running", "not answering")]),
+])
+def test_the_daemon_is_compared_key_by_key(now: Daemon, expected: list[tuple[object, ...]]) -> None:
+    plan = decide_daemon(now, CONFIG, allow_restart=False)
+    assert [(one.object, one.field, one.expected, one.found) for one in plan.differences] == expected
+
+
+@pytest.mark.parametrize(("marker", "daemon", "engine", "adopted"), [
+    ({}, False, False, False), ({}, True, False, True), ({}, False, True, True),
+    ({"engine": "adopted"}, True, True, True), ({"engine": "installed"}, True, True, False),
+])
+def test_an_engine_of_others_is_adopted(marker: dict[str, str], daemon: bool, engine: bool, adopted: bool) -> None:
+    assert is_adopted(marker, daemon, engine) is adopted
+
+
+def test_what_a_host_lacks_is_named() -> None:
+    bare = BARE["bookworm"]
+    names = [(one.object, one.field) for one in decide(bare, DISTRO).differences(bare)]
+    # The version that the plan pins is no part of the name.
+    assert ("package docker-compose", "presence") in names
+    assert ("file /etc/apt/preferences.d/mooring-compose", "presence") in names
+    host = after(bare, DISTRO)
+    assert decide(host, DISTRO).differences(host) == []
+    edited = dataclasses.replace(host, files={**host.files, "/etc/apt/preferences.d/mooring-compose": "mine"})
+    (one,) = decide(edited, DISTRO).differences(edited)
+    assert (one.object, one.field) == ("file /etc/apt/preferences.d/mooring-compose", "content")
 
 
 @pytest.mark.parametrize(("now", "config"), [
@@ -222,6 +261,7 @@ def test_daemon(now: Daemon, config: dict[str, object] | None, expected: tuple[b
     (Daemon(True, TEXT, True, containers=1), CONFIG),
 ])
 def test_a_restart_that_stops_containers_is_refused_unless_allowed(now: Daemon, config: dict[str, object]) -> None:
-    with pytest.raises(MooringError, match="docker_engine_allow_restart=true"):
+    with pytest.raises(MooringError, match="docker_engine_allow_restart=true") as raised:
         decide_daemon(now, config, allow_restart=False)
+    assert raised.value.details["differences"]
     assert decide_daemon(now, config, allow_restart=True).restart

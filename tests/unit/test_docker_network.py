@@ -52,7 +52,18 @@ def test_from_inspect_with_nothing_set(found: dict[str, object]) -> None:
 def test_decide(current: Network | None, desired: Network, present: bool, expected: tuple[bool, bool]) -> None:
     plan = decide(current, desired, present)
     assert (plan.remove, plan.create) == expected
-    assert plan.changes_anything == any(expected)
+    assert plan.changes_anything == any(expected) == bool(plan.differences)
+
+
+def test_each_field_is_named() -> None:
+    found = dataclasses.replace(WISH, driver="overlay", subnet="", labels={"other": "theirs"})
+    assert [(one.object, one.field, one.expected, one.found) for one in decide(found, WISH, present=True).differences] \
+        == [("network mooring", "driver", "bridge", "overlay"), ("network mooring", "subnet", "198.51.100.0/24", None),
+            ("network mooring", "label mooring.platform", "mooring", None)]
+    (missing,) = decide(None, WISH, present=True).differences
+    assert (missing.field, missing.expected, missing.found) == ("presence", "present", None)
+    (superfluous,) = decide(WISH, WISH, present=False).differences
+    assert (superfluous.field, superfluous.expected, superfluous.found) == ("presence", None, "present")
 
 
 @pytest.mark.parametrize(("present", "says"), [(True, "its subnet is 198.51.100.0/24, not 203.0.113.0/24"),
@@ -62,6 +73,7 @@ def test_a_network_in_use_is_never_replaced(present: bool, says: str) -> None:
     with pytest.raises(MooringError, match=says) as raised:
         decide(used, dataclasses.replace(WISH, subnet="203.0.113.0/24"), present)
     assert "web-1, web-2" in str(raised.value)
+    assert raised.value.details["differences"], "what cannot be healed is still named"
 
 
 def test_canonical() -> None:

@@ -181,6 +181,41 @@ def test_nothing_to_do():
 def test_an_existing_account(facts, params, statement):
     plan = grants.decide(server(app=found(**facts)), [], [declared(**params)])
     assert statements(plan) == ([statement] if statement else [])
+    assert bool(plan.differences) == bool(statement)
+
+
+def fields(plan):
+    return {(one.object, one.field): (one.expected, one.found) for one in plan.differences}
+
+
+def test_each_field_of_an_account_is_named_and_no_password():
+    account = found({"taken.*": ["SELECT", "DROP"], "*.*": ["FILE"]}, ssl_type="", max_user_connections=3, locked=True,
+                    accepts_password=False, roles=frozenset({Who("reader", "%")}))
+    plan = grants.decide(server(app=account), ["taken", "new"], [
+        declared(grants={"taken.*": ["SELECT", "GRANT OPTION"], "new.*": ["ALL"]})])
+    app = "account 'app'@'%'"
+    assert fields(plan) == {
+        ("schema `new`", "presence"): ("present", None),
+        (app, "password"): ("(secret)", "(secret)"),
+        (app, "TLS"): ("required", "not required"),
+        (app, "max_user_connections"): (0, 3),
+        (app, "lock"): ("unlocked", "locked"),
+        (app, "grants on *.*"): (None, "FILE"),
+        (app, "grants on `new`.*"): ("ALL", None),
+        (app, "grants on `taken`.*"): ("SELECT, GRANT OPTION", "DROP, SELECT"),
+        (app, "role 'reader'@'%'"): ("not granted", "granted"),
+    }
+
+
+def test_what_may_stay_is_expected():
+    plan = grants.decide(server(app=found({"taken.*": ["DROP"]})), [],
+                         [declared(grants={"taken.*": ["SELECT"]}, match="at_least")])
+    assert fields(plan) == {("account 'app'@'%'", "grants on `taken`.*"): ("DROP, SELECT", "DROP")}
+
+
+def test_a_missing_account_is_one_difference():
+    plan = grants.decide(server(), [], [declared(grants={"taken.*": ["SELECT"]})])
+    assert fields(plan) == {("account 'app'@'%'", "presence"): ("present", None)}
 
 
 @pytest.mark.parametrize(("held", "wanted", "expected"), [
@@ -207,6 +242,7 @@ def test_an_existing_account(facts, params, statement):
 def test_grants_become_exact(held, wanted, expected):
     plan = grants.decide(server(app=found(held)), ["taken"], [declared(grants=wanted)])
     assert statements(plan) == expected
+    assert bool(plan.differences) == bool(expected)
 
 
 def test_at_least_takes_nothing_away():

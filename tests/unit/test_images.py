@@ -45,6 +45,13 @@ def test_decide(found: dict[str, str], built: list[str]) -> None:
     assert all(build.recipe == ALL[build.reference] and build.reason for build in builds)
 
 
+@pytest.mark.parametrize(("found", "field", "was"), [
+    (None, "presence", None), ("", "recipe", None), ("old", "recipe", "old")])
+def test_a_build_says_what_differs(found: str | None, field: str, was: str | None) -> None:
+    difference = images.Build("x/redis:8", "new", "because", found).difference()
+    assert (difference.object, difference.field, difference.found) == ("image x/redis:8", field, was)
+
+
 def test_a_reference_declared_twice_is_refused() -> None:
     with pytest.raises(MooringError, match="x/redis:8 is declared more than once"):
         images.decide([], [REDIS, REDIS], {})

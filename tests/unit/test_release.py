@@ -160,6 +160,41 @@ def test_steps(found, target, wanted, options, expected):
     assert todo.changes_anything == bool(expected)
 
 
+FIELDS = {
+    "nothing": (situation("1", None, "blue", "blue", "blue"), "blue", "1", {}, {}),
+    "memory flipped": (situation("1", "2", "blue", "green", "green"), "green", "2", {},
+                       {"colour in the proxy's memory": ("green", "blue")}),
+    "file deleted": (situation("1", "2", "green", None, "green"), "green", "2", {},
+                     {"colour in the proxy's file": ("green", None)}),
+    "killed before the record": (situation("1", "2", "green", "green", "blue"), "green", "2", {},
+                                 {"record": ("green, release 2", "blue, release 1")}),
+    "another image of the release": (situation("1", None, "blue", "blue", "blue"), "blue", "1",
+                                     {"image_id": "sha256:new"},
+                                     {"recorded image": ("the one that runs", "sha256:1")}),
+    "old one still runs": (situation("1", "2", "green", "green", "green"), "green", "2", {"keep_warm": False},
+                           {"state of blue": ("exited", "running")}),
+    # A proxy that does not answer yet and one that knows nothing are the same: check mode sees the first.
+    "bare host": (situation(answers=False), "blue", "1", {"has_migration": True, "image_id": None},
+                  {"colour in the proxy's memory": ("blue", None), "colour in the proxy's file": ("blue", None),
+                   "record": ("blue, release 1", None), "migration of this image": ("run", "not run")}),
+}
+
+
+@pytest.mark.parametrize(("found", "target", "wanted", "options", "expected"), FIELDS.values(), ids=FIELDS)
+def test_what_a_switch_puts_right_is_named_field_by_field(found, target, wanted, options, expected):
+    todo = steps(found, target, wanted, **options)
+    named = release.differences(found, todo, application="demo", target=target, release=wanted)
+    assert {one.field: (one.expected, one.found) for one in named} == expected
+    assert {one.object for one in named} <= {"application demo"}
+
+
+@pytest.mark.parametrize(("found", "target", "wanted", "options", "_expected"), STEPS.values(), ids=STEPS)
+def test_there_is_a_difference_exactly_if_something_is_done(found, target, wanted, options, _expected):
+    todo = steps(found, target, wanted, **options)
+    named = release.differences(found, todo, application="demo", target=target, release=wanted)
+    assert bool(named) == todo.changes_anything
+
+
 def test_the_previous_colour_is_the_one_that_served():
     assert steps(situation("1", "2", "blue", "blue", "blue"), "green", "2").previous == "blue"
     assert steps(situation("1", "2", "green", "green", "green"), "green", "2").previous is None
