@@ -68,6 +68,8 @@ from ansible_collections.mooring.stack.plugins.plugin_utils._drift import (
 from ansible_collections.mooring.stack.plugins.plugin_utils._drift_page import page
 
 PLAYBOOK = "drift.yml"
+# Ansible runs it for each role, whatever the tags: that a role's arguments are in order says nothing about its host.
+ARGUMENTS = "ansible.builtin.validate_argument_spec"
 JSON_FILE = "report.json"
 PAGE_FILE = "report.html"
 # Where no terminal says how wide it is, a line may be as long as a log can bear.
@@ -130,8 +132,10 @@ class CallbackModule(CallbackBase):
     def _take(self, result: t.Any, give: t.Callable[..., None]) -> None:
         if not COLLECTOR.active:
             return
-        self._unread += 1
         task = result._task
+        if task.resolved_action == ARGUMENTS and give == COLLECTOR.took:
+            return
+        self._unread += 1
         role = task._role.get_name(include_role_fqcn=False) if task._role else ""
         give(result._host.get_name(), role, self._play, task.name or task.action, result._result)
         self._unread -= 1

@@ -310,10 +310,11 @@ def run(monkeypatch, tmp_path, capfd):
         plugin.v2_playbook_on_play_start(types.SimpleNamespace(get_name=lambda: "Play"))
         for event, host, role, result, *extra in results:
             owner = types.SimpleNamespace(get_name=lambda include_role_fqcn, role=role: role) if role else None
+            task = types.SimpleNamespace(name="T", action="a", resolved_action=play.action, _role=owner)
             with contextlib.suppress(ValueError):  # Ansible makes a warning of an exception and goes on
                 getattr(plugin, f"v2_runner_on_{event}")(types.SimpleNamespace(
-                    _host=types.SimpleNamespace(get_name=lambda host=host: host), _result=result,
-                    _task=types.SimpleNamespace(name="T", action="debug", _role=owner)), *extra)
+                    _host=types.SimpleNamespace(get_name=lambda host=host: host), _result=result, _task=task),
+                    *extra)
         hosts = {host for _event, host, *_rest in results}
         try:
             plugin.v2_playbook_on_stats(types.SimpleNamespace(
@@ -324,6 +325,7 @@ def run(monkeypatch, tmp_path, capfd):
             play.said = capfd.readouterr()
         return None
 
+    play.action = "mooring.stack.component"
     yield play
     COLLECTOR.start(active=False)
 
@@ -349,6 +351,13 @@ def test_exit_codes_of_the_drift_playbook(run, tmp_path, results, stats, code):
     for name in ("report.json", "report.html"):
         assert stat.S_IMODE((tmp_path / "drift" / name).stat().st_mode) == 0o600
     assert sorted(path.name for path in (tmp_path / "drift").iterdir()) == ["report.html", "report.json"]
+
+
+def test_arguments_in_order_are_no_sign_that_a_component_was_checked(run):
+    run.action = "ansible.builtin.validate_argument_spec"
+    assert run([OK]) == 1 and "no component was checked" in run.said.out
+    assert run([("failed", "a", "nginx", {"msg": "missing required arguments"})], failures=["a"]) == 1
+    assert "missing required arguments" in run.said.out
 
 
 def test_other_playbooks_are_left_alone(run, tmp_path):
