@@ -19,9 +19,6 @@ _NOT_A_DISK = {
     "squashfs", "sysfs", "tmpfs", "tracefs",
 }
 
-# 127.0.0.1:8080->80/tcp, [::]:443->443/tcp, 0.0.0.0:9000-9001->9000-9001/tcp
-_PUBLISHED = re.compile(r"(?P<address>\[[0-9a-fA-F:]*\]|[0-9.]+|:::?):?(?P<first>\d+)(?:-(?P<last>\d+))?->")
-
 
 def parse_os_release(text: str) -> dict[str, str]:
     """ID and VERSION_ID of /etc/os-release."""
@@ -68,19 +65,19 @@ def parse_sockets(text: str) -> list[dict[str, t.Any]]:
     return sockets
 
 
-def parse_published(text: str) -> list[dict[str, t.Any]]:
-    """Published ports of ``docker ps``, one line per container: project, container and ports between tabs."""
+def published_ports(containers: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The ports that running containers publish, of ``docker inspect``."""
     published = []
-    for line in text.splitlines():
-        project, container, ports = (line.split("\t") + ["", "", ""])[:3]
-        for found in _PUBLISHED.finditer(ports):
-            first = int(found.group("first"))
-            address = found.group("address").strip("[]")
-            for port in range(first, int(found.group("last") or first) + 1):
+    for container in containers:
+        if not container["State"]["Running"]:
+            continue
+        labels = container["Config"].get("Labels") or {}
+        for bindings in (container["NetworkSettings"]["Ports"] or {}).values():
+            for binding in bindings or ():
                 published.append({
-                    "project": project,
-                    "container": container,
-                    "address": "::" if set(address) == {":"} else address,
-                    "port": port,
+                    "project": labels.get("com.docker.compose.project", ""),
+                    "container": container["Name"].lstrip("/"),
+                    "address": binding["HostIp"] or "0.0.0.0",
+                    "port": int(binding["HostPort"]),
                 })
     return published

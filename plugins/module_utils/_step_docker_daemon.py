@@ -90,16 +90,17 @@ class Service:
             raise MooringError(f"{CommandFailed(list(argv), rc, out, err)}\n{self.log()}")
 
 
-def read(module: t.Any) -> Daemon:
+def read(module: t.Any, wished: dict[str, t.Any] | None) -> Daemon:
     config = CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else None
     docker = Docker(module.run_command)
     if not docker.installed():
         return Daemon(answers=False, config=config)
-    info = docker.info()
     newer = (config is not None and PID_FILE.exists()
              and CONFIG.stat().st_mtime_ns > PID_FILE.stat().st_mtime_ns)
+    # The engine takes its time for this answer, and only a restart has to know.
+    info = docker.info() if newer or (wished is not None and parsed(config) != wished) else {}
     return Daemon(
-        bool(info), config, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0))
+        docker.answers(), config, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0))
 
 
 def validate(module: t.Any, daemon: str, content: str) -> None:
@@ -167,7 +168,7 @@ def apply(module: t.Any, plan: DaemonPlan, now: Daemon, limit: float) -> None:
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
-    now = read(module)
+    now = read(module, params["config"])
     config = params["config"]
     if params["leave_adopted"]:
         marker = parsed(files.read_text(MARKER)) or {}

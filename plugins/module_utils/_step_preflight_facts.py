@@ -19,8 +19,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight_facts imp
     parse_meminfo,
     parse_mounts,
     parse_os_release,
-    parse_published,
     parse_sockets,
+    published_ports,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {}
@@ -75,8 +75,7 @@ def read_docker(docker: Docker) -> tuple[dict[str, t.Any], list[dict[str, t.Any]
     if not state["answers"]:
         return state, []
     state["root"] = docker.info().get("DockerRootDir") or DOCKER_ROOT
-    form = '{{.Label "com.docker.compose.project"}}\t{{.Names}}\t{{.Ports}}'
-    return state, parse_published(docker.run("ps", "--format", form))
+    return state, published_ports(docker.inspect("container", docker.containers()))
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -408,16 +408,22 @@ def test_listening_sockets():
     assert facts_parsers.parse_sockets("") == []
 
 
-@pytest.mark.parametrize("line, expected", [
-    ("p\tc\t127.0.0.1:8080->80/tcp, [::1]:8443->443/tcp", [("127.0.0.1", 8080), ("::1", 8443)]),
-    ("p\tc\t0.0.0.0:80->80/tcp, :::80->80/tcp", [("0.0.0.0", 80), ("::", 80)]),
-    ("p\tc\t0.0.0.0:80->80/tcp, [::]:80->80/tcp", [("0.0.0.0", 80), ("::", 80)]),
-    ("p\tc\t0.0.0.0:9000-9001->9000-9001/tcp", [("0.0.0.0", 9000), ("0.0.0.0", 9001)]),
-    ("p\tc\t3306/tcp, 33060/tcp", []),
-    ("\tc\t", []),
+@pytest.mark.parametrize("ports, expected", [
+    ({}, []),
+    (None, []),
+    ({"80/tcp": None}, []),
+    ({"443/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8443"}, {"HostIp": "::", "HostPort": "8443"}]},
+     [("0.0.0.0", 8443), ("::", 8443)]),
+    ({"80/tcp": [{"HostIp": "", "HostPort": "80"}], "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "53"}]},
+     [("0.0.0.0", 80), ("127.0.0.1", 53)]),
 ])
-def test_published_ports(line, expected):
-    assert [(entry["address"], entry["port"]) for entry in facts_parsers.parse_published(line)] == expected
+def test_published_ports(ports, expected):
+    container = {"Name": "/shop-web-1", "State": {"Running": True}, "NetworkSettings": {"Ports": ports},
+                 "Config": {"Labels": {"com.docker.compose.project": "shop"}}}
+    found = facts_parsers.published_ports([container])
+    assert [(entry["address"], entry["port"]) for entry in found] == expected
+    assert all((entry["project"], entry["container"]) == ("shop", "shop-web-1") for entry in found)
+    assert facts_parsers.published_ports([{**container, "State": {"Running": False}}]) == []
 
 
 def test_operating_system_memory_and_mounts():
