@@ -21,7 +21,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldB
 
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "compose_project", "distro_image", "docker_daemon",
-    "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts", "redis_login",
+    "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts", "redis_server",
     "release_info", "release_switch",
 )
 
@@ -62,8 +62,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_platform_status as code
     elif name == "preflight_facts":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_preflight_facts as code
-    elif name == "redis_login":
-        from ansible_collections.mooring.stack.plugins.module_utils import _step_redis_login as code
+    elif name == "redis_server":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_redis_server as code
     elif name == "release_info":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_info as code
     elif name == "release_switch":
@@ -78,7 +78,7 @@ def named(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[tuple[str, dict[str,
     steps = []
     for number, entry in enumerate(given, start=1):
         if not isinstance(entry, t.Mapping) or len(entry) != 1:
-            raise MooringError(f"Step {number} has to be one name with its arguments, such as 'redis_login: {{...}}'.")
+            raise MooringError(f"Step {number} has to be one name with its arguments, such as 'redis_server: {{...}}'.")
         ((name, arguments),) = entry.items()
         if name not in NAMES:
             raise MooringError(f"Step {number}: '{name}' is no step. Steps are: {', '.join(NAMES)}.")

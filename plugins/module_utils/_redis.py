@@ -1,24 +1,38 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to mooring.stack: the few words of the Redis protocol that a login needs."""
+"""Private to mooring.stack: what a Redis server says at its socket, and what of it is not as declared."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import hmac
+import json
+import re
 import socket
 import types
+import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 TIMEOUT = 10
+
+# redis.conf, "memory size": k and kb differ.
+UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 
 
 class RedisGone(MooringError):
     """No server answers at the socket."""
 
 
+class Refused(MooringError):
+    """The server answered a command with an error."""
+
+
 class Redis:
-    """One connection through the server's socket."""
+    """One connection through the server's socket (RESP2, Redis documentation "Serialization protocol")."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -38,15 +52,112 @@ class Redis:
         self._stream.close()
         self._socket.close()
 
-    def ask(self, *words: str) -> str:
-        """The first line that answers a command: ``OK`` for ``+OK``; errors and values keep their mark."""
+    def ask(self, *words: str) -> t.Any:
+        """The answer to a command: a string, a number, None or a list of them. Raises :class:`Refused`."""
         encoded = [word.encode() for word in words]
         parts = [b"*%d\r\n" % len(encoded), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)]
         try:
             self._socket.sendall(b"".join(parts))
-            line = self._stream.readline()
+            return self._answer()
         except OSError as error:
             raise RedisGone(f"Redis stopped answering at {self._path}: {error}.") from error
-        if not line.endswith(b"\r\n") or line[:1] not in (b"+", b"-", b":", b"$", b"*"):
+
+    def accepts(self, name: str, password: str) -> bool:
+        """Whether the account can log in; if so, it is logged in."""
+        try:
+            return self.ask("AUTH", name, password) == "OK"
+        except Refused:
+            return False
+
+    def _answer(self) -> t.Any:
+        line = self._stream.readline()
+        kind, rest = line[:1], line[1:-2].decode("utf-8", "replace")
+        if not line.endswith(b"\r\n") or kind not in (b"+", b"-", b":", b"$", b"*"):
             raise MooringError(f"What answers at {self._path} is not Redis.")
-        return line[:-2].decode("utf-8", "replace").removeprefix("+")
+        if kind == b"-":
+            raise Refused(rest)
+        if kind == b"+":
+            return rest
+        number = int(rest)
+        if kind == b":":
+            return number
+        if number < 0:
+            return None
+        if kind == b"*":
+            return [self._answer() for _item in range(number)]
+        return self._stream.read(number + 2)[:-2].decode("utf-8", "replace")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What the accounts were when they had just been loaded, and which declaration that was.
+
+    Redis writes rules in words of its own, so that the declared ones cannot be
+    compared with them. ``declared`` and the values of ``accounts`` are digests
+    keyed with ``salt``.
+    """
+
+    salt: str
+    declared: str = ""
+    accounts: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str | None, salt: str) -> Record:
+        """The record of a file; one that cannot be read counts as none, with the new ``salt``."""
+        try:
+            return cls(**json.loads(text or ""))
+        except (ValueError, TypeError):
+            return cls(salt)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+
+    def digest(self, text: str) -> str:
+        return hmac.new(self.salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def of(self, declared: t.Any, listed: t.Iterable[str]) -> Record:
+        """The record of a declaration and the answer to ACL LIST."""
+        accounts = {line.split()[1]: self.digest(line) for line in listed}
+        return Record(self.salt, self.digest(json.dumps(declared, sort_keys=True)), accounts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a running server said: its settings by name, who could not log in, whether a stranger was refused."""
+
+    settings: dict[str, str]
+    refused: tuple[str, ...]
+    stranger_refused: bool
+    record: Record
+
+
+def normal(value: t.Any) -> str:
+    """A setting as Redis answers it: sizes in bytes, words in lower case."""
+    text = str(value).strip().lower()
+    size = re.fullmatch(r"(\d+)([kmg]?b?)", text)
+    return str(int(size[1]) * UNITS[size[2]]) if size else text
+
+
+def decide(settings: dict[str, t.Any], recorded: Record, found: Found) -> list[Difference]:
+    """What of a running server is not as declared."""
+    differences = [
+        Difference(f"redis setting {name}", "value", normal(value), found.settings[name])
+        for name, value in sorted(settings.items())
+        if name in found.settings and normal(found.settings[name]) != normal(value)]
+    named = set(found.refused)
+    differences += [Difference(f"redis account {name}", "login", "accepted", "refused") for name in found.refused]
+    if not found.stranger_refused:
+        differences.append(Difference("redis account default", "login", "refused", "accepted"))
+        named.add("default")
+    # Of another declaration it says nothing: the file of accounts has changed as well, and is named.
+    if recorded.declared == found.record.declared:
+        for name in sorted(set(recorded.accounts) | set(found.record.accounts)):
+            was, now = recorded.accounts.get(name), found.record.accounts.get(name)
+            if was == now or name in named:
+                continue
+            if was is None or now is None:
+                differences.append(Difference(
+                    f"redis account {name}", "presence", was and "present", now and "present"))
+            else:
+                differences.append(Difference(f"redis account {name}", "rules", "as declared", "others"))
+    return differences

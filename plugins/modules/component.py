@@ -22,7 +22,7 @@ options:
       - Steps are M(mooring.stack.acme_root_certificate), M(mooring.stack.certbot_certificate),
         M(mooring.stack.compose_project), M(mooring.stack.docker_daemon), M(mooring.stack.docker_engine_info),
         M(mooring.stack.docker_network), M(mooring.stack.mysql_grants), M(mooring.stack.preflight_facts),
-        M(mooring.stack.redis_login), M(mooring.stack.release_info) and M(mooring.stack.release_switch).
+        M(mooring.stack.redis_server), M(mooring.stack.release_info) and M(mooring.stack.release_switch).
       - The modules M(mooring.stack.distro_image) and M(mooring.stack.platform_status) use this one themselves.
     type: list
     elements: dict
@@ -52,7 +52,7 @@ EXAMPLES = r"""
       - compose_project:
           name: data_stores
           stateful: [redis]
-      - redis_login:
+      - redis_server:
           socket: /opt/mooring/data_stores/run/redis/redis.sock
           accounts: "{{ accounts }}"
 """
@@ -76,7 +76,7 @@ steps:
   returned: always
   type: list
   elements: dict
-  sample: [{step: redis_login, changed: false, proven: [demo], refused: []}]
+  sample: [{step: redis_server, changed: false, proven: [demo], refused: []}]
 """
 
 import typing as t

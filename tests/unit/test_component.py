@@ -20,7 +20,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldB
 from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-REDIS = {"redis_login": {"socket": "/nowhere/redis.sock", "accounts": []}}
+LOGIN = {"login_user": "health", "login_password": "h", "record": "/nowhere/record"}
+REDIS = {"redis_server": {"socket": "/nowhere/redis.sock", "accounts": [], **LOGIN}}
 
 
 def difference(name: str) -> dict:
@@ -101,10 +102,10 @@ def test_a_diff_shows_only_what_differs():
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    ([{"redis_login": {}, "mysql_grants": {}}], "Step 1 has to be one name"),
-    (["redis_login"], "Step 1 has to be one name"),
+    ([{"redis_server": {}, "mysql_grants": {}}], "Step 1 has to be one name"),
+    (["redis_server"], "Step 1 has to be one name"),
     ([REDIS, {"shell": {}}], "Step 2: 'shell' is no step. Steps are: acme_root_certificate"),
-    ([{"redis_login": "socket"}], "Step 1, redis_login: the arguments have to be a mapping."),
+    ([{"redis_server": "socket"}], "Step 1, redis_server: the arguments have to be a mapping."),
 ])
 def test_what_is_no_step_is_refused(given, says):
     with pytest.raises(MooringError, match=says.replace(".", r"\.")):
@@ -112,8 +113,8 @@ def test_what_is_no_step_is_refused(given, says):
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    ({"redis_login": {}}, "Step 2, redis_login: missing required arguments: socket"),
-    ({"redis_login": {"socket": "/s", "port": 1}}, "Step 2, redis_login: unsupported parameters: port"),
+    ({"redis_server": {}}, "Step 2, redis_server: missing required arguments: login_password"),
+    ({"redis_server": {"socket": "/s", "port": 1, **LOGIN}}, "Step 2, redis_server: unsupported parameters: port"),
     ({"docker_network": {"name": "n", "state": "gone"}}, "Step 2, docker_network: value of state must be one of"),
     ({"mysql_grants": {"socket": "/s", "login_password": "p", "accounts": [{"name": "n"}]}},
      "Step 2, mysql_grants: missing required arguments: password found in accounts"),
@@ -129,14 +130,14 @@ def test_a_mistake_names_its_step_and_its_option(given, says):
 
 
 def test_every_mistake_is_named_at_once():
-    with pytest.raises(MooringError, match=r"Step 1, redis_login: .*Step 2, docker_network: .*name"):
-        parse([{"redis_login": {}}, {"docker_network": {}}], set())
+    with pytest.raises(MooringError, match=r"Step 1, redis_server: .*Step 2, docker_network: .*name"):
+        parse([{"redis_server": {}}, {"docker_network": {}}], set())
 
 
 def test_arguments_are_completed_and_secrets_known_also_when_another_step_is_wrong():
     secrets: set[str] = set()
     with pytest.raises(MooringError):
-        parse([{"redis_login": {}}, {"mysql_grants": {"socket": "/s", "login_password": "sesame-open"}}], secrets)
+        parse([{"redis_server": {}}, {"mysql_grants": {"socket": "/s", "login_password": "sesame-open"}}], secrets)
     assert secrets == {"sesame-open"}
     (step,) = parse([{"docker_network": {"name": "n"}}], secrets)
     assert step.params == {"name": "n", "subnet": "", "labels": {}, "state": "present"}
@@ -169,10 +170,11 @@ def run(*given: dict) -> dict:
 
 def test_the_module_shows_no_secret(tmp_path):
     socket = str(tmp_path / "none" / "redis.sock")
-    secret = {"redis_login": {"socket": socket, "accounts": [{"name": "demo", "password": "sesame-open"}]}}
+    secret = {"redis_server": {
+        "socket": socket, "accounts": [{"name": "demo", "password": "sesame-open"}], **LOGIN}}
     result = run(secret)
     assert result["changed"] is False
-    assert result["invocation"]["module_args"] == {"steps": ["redis_login"]}
+    assert result["invocation"]["module_args"] == {"steps": ["redis_server"]}
     assert "sesame-open" not in json.dumps(result)
     # Nor where the message about a mistake would quote it.
     wrong = {"docker_network": {"name": "n", "state": "sesame-open"}}
