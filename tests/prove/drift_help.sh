@@ -50,6 +50,10 @@ self_signed() {
     cp "$1/cert.pem" "$1/fullchain.pem"; : > "$1/chain.pem"; chown 101:101 "$1/privkey.pem"; chmod 0400 "$1/privkey.pem"
 }
 switch() { curl -s --unix-socket $P/nginx_certbot/run/control.sock "$@" http://control/releases/demo; }
+RELEASE=$P/nginx_certbot/releases/demo
+other_colour() { [ "$(cat $RELEASE)" = blue ] && echo green || echo blue; }
+app_container() { echo "mooring-demo-$(cat $RELEASE)-app-1"; }
+answers() { curl -ks --output /dev/null --write-out '%{http_code}' $RESOLVE https://mooring.test:8443/api/hello; }
 daemon_key() { python3 -c "import json; print(json.dumps(json.load(open('/etc/docker/daemon.json')), sort_keys=True))"; }
 # Note a file in a project's manifest, as if an earlier version had written it.
 formerly_managed() {

@@ -126,6 +126,7 @@ class Site:
         self.naive = scratch / "naive.yml"
         self.extra = EXTRA
         self._runs = 0
+        self._process: subprocess.Popen[str] | None = None
 
     # -- from nothing -------------------------------------------------------
 
@@ -207,8 +208,15 @@ class Site:
         argv = [str(PLAYBOOK), *inventory, str(playbook or self.code / "playbooks/converge.yml"), *arguments]
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "200",
                        "MOORING_DRIFT_REPORT": str(report or self.scratch / "report.json")}
-        return subprocess.Popen(argv, cwd=self.code, env=environment, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self._process = subprocess.Popen(
+            argv, cwd=self.code, env=environment, stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        return self._process
+
+    def stop(self) -> None:
+        """End a run that is still under way, when the proof itself is ended."""
+        if self._process and self._process.poll() is None:
+            kill_group(self._process)
 
     def run(self, *arguments: str, playbook: pathlib.Path | None = None) -> Run:
         """One run to its end."""
@@ -239,7 +247,9 @@ class Site:
             "find opt/mooring etc/docker etc/mooring -type f -not -path '*/log/*' -not -path '*/run/*' "
             "-not -path '*/tmp/*' -not -path 'opt/mooring/metrics*' -print0 | sort -z | xargs -0r sha256sum; "
             "dpkg -l | sha256sum; systemctl is-enabled docker; "
-            "docker ps -aq --no-trunc | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}' | sort; "
+            "docker ps -aq --no-trunc | xargs -r docker inspect -f "
+            # One that restarts by itself has another start time each time one looks.
+            "'{{.Name}} {{.Id}} {{if .RestartCount}}restarts{{else}}{{.State.StartedAt}}{{end}}' | sort; "
             "docker images -a --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' | sort; "
             "docker volume ls -q | sort; docker network ls --no-trunc --format '{{.ID}} {{.Name}}' | sort",
             check=False).splitlines()
