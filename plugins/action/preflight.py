@@ -93,7 +93,8 @@ class ActionModule(ActionBase):
         roles = {}
         for path in sorted(ROLES.glob("*/meta/argument_specs.yml")):
             name = path.parents[1].name
-            (spec,) = self._loader.load_from_file(str(path))["argument_specs"].values()
+            # unsafe: not a copy of every value in it, which would take longer than reading it; nothing is changed.
+            (spec,) = self._loader.load_from_file(str(path), unsafe=True)["argument_specs"].values()
             template = path.parents[1] / "templates" / "project" / "compose.yml.j2"
             services = service_names(template.read_text(encoding="utf-8")) if template.exists() else set()
             roles[name] = Role(name, dict(spec.get("options") or {}), services)
@@ -136,7 +137,8 @@ class ActionModule(ActionBase):
             return {}
         # 2.18 trusts what it loads and knows no such argument.
         trusting = "trusted_as_template" in inspect.signature(self._loader.load_from_file).parameters
-        return self._loader.load_from_file(str(path), **({"trusted_as_template": True} if trusting else {})) or {}
+        return self._loader.load_from_file(
+            str(path), unsafe=True, **({"trusted_as_template": True} if trusting else {})) or {}
 
 
 def resolve(templar: Templar, raw: t.Any) -> Setting:
