@@ -23,6 +23,9 @@ options:
         as it is.
     type: path
     required: true
+  content:
+    description: Set by the action plugin. The metrics.
+    type: str
 attributes:
   check_mode:
     description: Changes nothing in check mode. The role P(mooring.stack.drift#role) runs it with C(check_mode=false).
