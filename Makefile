@@ -10,6 +10,7 @@ PLAYBOOK = $(VENV)/bin/ansible-playbook -i $(INVENTORY) $(BECOME) $(ARGS)
 BECOME = $$(test "$$(id -u)" = 0 || sudo -n true 2>/dev/null || echo --ask-become-pass)
 DATA ?=
 ENGINE ?=
+COMPONENT ?=
 FORMAT ?= table
 
 .PHONY: help venv up down status check drift test test-full bench prove clean
@@ -33,9 +34,9 @@ drift: $(VENV)/.runtime ## report what is not as declared: a table, and a page a
 status: $(VENV)/.runtime ## one table of what runs (FORMAT=json: one JSON document)
 	@$(PLAYBOOK) playbooks/status.yml -e status_format=$(FORMAT)
 
-down: $(VENV)/.runtime ## remove what `up` made; asks before data goes (DATA=delete does not ask, DATA=keep keeps it)
+down: $(VENV)/.runtime ## remove what `up` made, or one COMPONENT; asks before data goes (DATA=delete does not ask, DATA=keep keeps it)
 	@$(PLAYBOOK) playbooks/teardown.yml \
-	  $(if $(DATA),-e teardown_data=$(DATA)) $(if $(ENGINE),-e teardown_engine=$(ENGINE))
+	  $(if $(DATA),-e teardown_data=$(DATA)) $(if $(COMPONENT),-e '{"teardown_only": ["$(COMPONENT)"]}') $(if $(ENGINE),-e teardown_engine=$(ENGINE))
 
 test: $(VENV)/.development ## all tests; installs what they need (an engine, packages), says what it skips and why
 	@$(VENV)/bin/python tests/run.py

@@ -113,7 +113,7 @@ class ActionModule(ActionBase):
         reference = build["reference"]
         display.display(f"distro_images: building {reference} ({number} of {total}): {build['reason']}")
         started = time.monotonic()
-        answer = self._ask(step=reference, last_step=number == total, archive=self._send(files) if files else None)
+        answer = self._ask(step=reference, archive=self._send(files) if files else None)
         build["seconds"] = round(time.monotonic() - started)
         if answer.get("failed"):
             display.display(f"distro_images: {reference} failed after {build['seconds']} s")

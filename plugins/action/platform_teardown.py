@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         result = self._execute_module("mooring.stack.platform_teardown", module_args=args, task_vars=task_vars)
         if result.get("failed") or self._task.check_mode:
             return result
-        if args["data"] == "delete" and args.get("generated_secrets"):
+        if args["data"] == "delete" and args.get("generated_secrets") and not args.get("only"):
             result["changed"] |= remove_secrets(pathlib.Path(args["generated_secrets"]))
         display.display("\n".join(report(result)))
         return result

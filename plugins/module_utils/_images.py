@@ -23,6 +23,10 @@ from ansible_collections.mooring.stack.plugins.module_utils._differences import 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 RECIPE_LABEL = "mooring.recipe"
+# What the names of images begin with that are built on the host, unless a user chose another repository.
+LOCAL_IMAGES = "mooring.local/"
+# Ids of images that a build replaced while a container still used them.
+REPLACED = "/etc/mooring/replaced_images.json"
 CA_BUNDLE_NAME = "host-ca-certificates.crt"
 # Left by editors, tests and version control; neither sent nor part of the digest.
 IGNORED = (".git", ".venv", "node_modules", "__pycache__", "*.pyc", ".*_cache", "*.swp", "*~")
@@ -247,6 +251,15 @@ def proxy_environment(environment: t.Mapping[str, str], apt_config: str) -> dict
         if value:
             proxies[name] = value
     return proxies
+
+
+def noted(text: str | None) -> list[str]:
+    """The ids in the text of that file; one that cannot be read holds none."""
+    try:
+        ids = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 
 def last_lines(stdout: str, stderr: str, count: int = 25) -> str:

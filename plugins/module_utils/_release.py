@@ -307,6 +307,18 @@ class Record:
         """Enter a deployment that was undone."""
         self.history = [*self.history, {"result": "undone", **entry, "why": why}][-HISTORY_LIMIT:]
 
+    def superseded(self, keep: int, needed: t.Collection[str]) -> list[tuple[str, str]]:
+        """Id and reference of images that no rollback needs any more.
+
+        They are those that this application was deployed from, but for the last
+        ``keep`` of them and for ``needed``, the ids that its colours run.
+        """
+        seen: dict[str, str] = {}
+        for entry in reversed(self.history):
+            if entry.get("image_id"):
+                seen.setdefault(entry["image_id"], entry.get("image", ""))
+        return [(one, reference) for one, reference in list(seen.items())[keep:] if one not in needed]
+
     def ran_migration(self, image_id: str) -> None:
         """Remember that this image's migration ran."""
         self.migrated = [*(i for i in self.migrated if i != image_id), image_id][-HISTORY_LIMIT:]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pathlib
 import shutil
@@ -13,6 +14,7 @@ import tarfile
 import tempfile
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _images
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -39,7 +41,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "files": {"type": "dict", "default": {}},
     "step": {"type": "str", "default": ""},
     "archive": {"type": "path"},
-    "last_step": {"type": "bool", "default": False},
 }
 
 CA_BUNDLE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
@@ -55,6 +56,10 @@ class Builder:
         _rc, apt_config, _err = (
             module.run_command(["apt-config", "dump"]) if shutil.which("apt-config") else (0, "", ""))
         self._proxies = _images.proxy_environment(os.environ, apt_config)
+
+    def id_of(self, reference: str) -> str:
+        """Id of an image, empty if there is none."""
+        return next((image["Id"] for image in self._docker.inspect("image", [reference])), "")
 
     def _run(self, what: str, argv: list[str], **environment: str) -> None:
         rc, out, err = self._module.run_command(argv, environ_update={**self._proxies, **environment})
@@ -96,24 +101,35 @@ class Builder:
                       [self._docker.binary, *_images.build_arguments(image, folder, self._proxies)],
                       DOCKER_BUILDKIT="0")
 
-    def remove_leftovers(self) -> None:
-        """Remove what builds have left without a tag; the label keeps other images out."""
-        self._docker.run("image", "prune", "--force", "--filter", "dangling=true",
-                         "--filter", f"label={_images.RECIPE_LABEL}")
+    def remove_replaced(self, replaced: str = "") -> None:
+        """Remove images whose tag a build took over, as soon as no container uses them.
+
+        They are noted by their ids. The recipe's label does not tell them, because
+        what somebody builds on one of our images inherits it.
+        """
+        known = [*_images.noted(files.read_text(_images.REPLACED)), *([replaced] if replaced else [])]
+        found = {image["Id"]: image.get("RepoTags") or [] for image in self._docker.inspect("image", known)}
+        left = [one for one in known if one in found and not found[one]
+                and not self._docker.succeeds("image", "rm", one)]
+        if left:
+            os.makedirs(os.path.dirname(_images.REPLACED), mode=0o755, exist_ok=True)
+            files.write_file(_images.REPLACED, json.dumps(left).encode(), 0o644)
+        elif known:
+            pathlib.Path(_images.REPLACED).unlink(missing_ok=True)
 
 
 def build_step(
     builder: Builder, bases: list[_images.Base], images: list[_images.Image], params: dict[str, t.Any],
 ) -> None:
     """Build the one base or image that the controller half asked for."""
+    before = builder.id_of(params["step"])
     for base in bases:
         if base.reference == params["step"]:
             builder.base(base)
     for image in images:
         if image.reference == params["step"]:
             builder.image(image, params["archive"])
-    if params["last_step"]:
-        builder.remove_leftovers()
+    builder.remove_replaced(before if before != builder.id_of(params["step"]) else "")
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:

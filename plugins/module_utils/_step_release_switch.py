@@ -14,6 +14,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL_IMAGES
 from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
@@ -54,6 +55,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "release_header": {"type": "str", "default": "X-Release"},
     "keep_warm": {"type": "bool", "default": True},
     "drain_seconds": {"type": "int", "default": 30},
+    "keep_images": {"type": "int", "default": 5},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
 }
 
@@ -106,6 +108,7 @@ class Deployment:
             self.prove_through_proxy()
         if todo.record:
             self.record(running)
+            self.remove_superseded_images()
         if todo.stop_previous:
             self.stop_idle(situation)
 
@@ -249,6 +252,22 @@ class Deployment:
         record = self.host.store.record()
         record.deployed({**self.entry(), "image_id": running.image_id})
         self.host.store.save(record)
+
+    def remove_superseded_images(self) -> None:
+        """Remove images of old releases. One that somebody uses stays, and so does one that a recipe here builds."""
+        docker, removed = self.host.docker, []
+        running = {self.host.colour(colour).image_id for colour in _release.COLOURS}
+        for image_id, reference in self.host.store.record().superseded(self.params["keep_images"], running):
+            found = docker.inspect("image", [image_id])
+            if not found or reference.startswith(LOCAL_IMAGES):
+                continue
+            # By its tag if that still means this image: others may have tagged it for themselves.
+            tags = found[0].get("RepoTags") or []
+            name = reference if reference in tags else image_id
+            if (reference in tags or not tags) and docker.succeeds("image", "rm", name):
+                removed.append(reference or image_id)
+        if removed:
+            self.figures["images_removed"] = removed
 
     def enter_failure(self, why: str) -> None:
         """Write down that a deployment was undone."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-LOCAL_IMAGES = "mooring.local/"
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL_IMAGES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +41,14 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """An image that some recipe of ours built, with its tags."""
+    """An image with a recipe's label and its tags; ``replaced`` if a build took its tag over.
+
+    What somebody builds on an image of ours inherits the label.
+    """
 
     id: str
     tags: tuple[str, ...]
+    replaced: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Found:
 
     directories: tuple[str, ...] = ()  # names below the root
     projects: tuple[str, ...] = ()  # those of them with a manifest of ours
+    applications: tuple[str, ...] = ()  # names of those that were deployed in colours
     containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
     networks: tuple[Network, ...] = ()
@@ -88,13 +94,19 @@ class Plan:
 
 def decide(
     found: Found, root: str, prefix: str, components: t.Collection[str], delete_data: bool, remove_images: bool,
+    only: t.Collection[str] = (),
 ) -> Plan:
     """Only what manifests and labels say is ours.
 
     A project is ours if its directory holds our manifest, or if a container
     says that its project's directory lies below the root; a component's own
-    name is ours in any case, for what an earlier teardown kept.
+    name is ours in any case, for what an earlier teardown kept. ``only`` these
+    components go, if any are named; the platform's network and the images stay
+    then, because the others use them. Raises :class:`MooringError` for a name
+    that is not there.
     """
+    if only:
+        return _some(found, root, prefix, components, delete_data, only)
     below = f"{root.rstrip('/')}/"
     projects = {f"{prefix}-{name}" for name in (*found.projects, *components)}
     projects |= {
@@ -123,11 +135,31 @@ def decide(
     )
 
 
+def _some(
+    found: Found, root: str, prefix: str, components: t.Collection[str], delete_data: bool, only: t.Collection[str],
+) -> Plan:
+    colours = {f"{name}-{colour}" for name in found.applications for colour in ("blue", "green")}
+    kept = {project.removeprefix(f"{prefix}-") for project in (volume.project for volume in found.volumes)}
+    here = ({name for name in found.directories if name in found.projects or name in components} | kept) - colours
+    unknown = sorted(set(only) - here)
+    if unknown:
+        raise MooringError(
+            f"There is no component {', '.join(unknown)} on this host. There are: {', '.join(sorted(here))}.")
+    names = set(only) | (colours if "app_blue_green" in only else set())
+    part = dataclasses.replace(
+        found,
+        directories=tuple(name for name in found.directories if name in names),
+        projects=tuple(name for name in found.projects if name in names),
+        containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
+        networks=tuple(one for one in found.networks if not one.platform))
+    return decide(part, root, prefix, names, delete_data, remove_images=False)
+
+
 def _images(images: t.Iterable[Image]) -> tuple[str, ...]:
-    """Ours by recipe and by name: somebody else may have tagged one for themselves."""
+    """Ours by recipe and by name or note: somebody else may have tagged one for themselves."""
     names: list[str] = []
     for image in images:
-        if not image.tags:
+        if image.replaced and not image.tags:
             names.append(image.id)
         names += [tag for tag in image.tags if tag.startswith(LOCAL_IMAGES)]
     return tuple(names)

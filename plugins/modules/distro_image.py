@@ -103,10 +103,6 @@ options:
   archive:
     description: The files of O(step)'s context on the host. Set by the controller half.
     type: path
-  last_step:
-    description: Whether leftovers of earlier builds are removed after O(step). Set by the controller half.
-    type: bool
-    default: false
 notes:
   - The module runs as root on the host.
 author:

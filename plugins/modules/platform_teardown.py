@@ -40,6 +40,13 @@ options:
     type: list
     elements: str
     default: []
+  only:
+    description:
+      - Remove these components only, named like their directories below O(root). V(app_blue_green) stands for its
+        applications in both colours. The platform's network, images and O(generated_secrets) stay then.
+    type: list
+    elements: str
+    default: []
   generated_secrets:
     description:
       - Directory on the controller with generated secrets; its name must be C(.state). Removed with the data, because
@@ -70,6 +77,13 @@ EXAMPLES = r"""
     root: /opt/mooring
     prefix: mooring
     data: delete
+
+- name: Remove one component, and keep what it stored
+  mooring.stack.platform_teardown:
+    root: /opt/mooring
+    prefix: mooring
+    data: keep
+    only: [data_stores]
 """
 
 RETURN = r"""
@@ -116,6 +130,7 @@ left:
 """
 
 import contextlib
+import dataclasses
 import pathlib
 import shutil
 import typing as t
@@ -123,6 +138,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
+from ansible_collections.mooring.stack.plugins.module_utils._images import REPLACED, noted
 from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Container,
     Found,
@@ -139,6 +156,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "data": {"type": "str", "choices": ["ask", "keep", "delete"], "default": "ask"},
     "images": {"type": "bool", "default": True},
     "components": {"type": "list", "elements": "str", "default": []},
+    "only": {"type": "list", "elements": "str", "default": []},
     # A directory, not a secret.
     "generated_secrets": {"type": "path", "no_log": False},
     "state": {"type": "str", "choices": ["absent", "listed"], "default": "absent"},
@@ -153,6 +171,7 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
     files = Found(
         directories=tuple(entry.name for entry in entries),
         projects=tuple(entry.name for entry in entries if (entry / ".mooring" / "manifest.json").exists()),
+        applications=tuple(path.stem for path in sorted((root / "app_blue_green").glob("*.json"))),
     )
     if not docker.answers():
         if files.projects:
@@ -160,9 +179,8 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
                 f"No Docker engine answers, but {root} holds projects. Start the engine first: their containers, "
                 "networks and volumes could not be removed now, and nobody would find them later.")
         return files
-    return Found(
-        directories=files.directories,
-        projects=files.projects,
+    return dataclasses.replace(
+        files,
         containers=tuple(
             Container(
                 container["Id"],
@@ -195,8 +213,9 @@ def read_images(docker: Docker) -> tuple[Image, ...]:
     lines = docker.run(
         "image", "ls", "--no-trunc", "--filter", "label=mooring.recipe", "--format", "{{.ID}}").splitlines()
     ids = list(dict.fromkeys(lines))
+    replaced = noted(read_text(REPLACED))
     return tuple(
-        Image(image["Id"], tuple(image.get("RepoTags") or ()))
+        Image(image["Id"], tuple(image.get("RepoTags") or ()), image["Id"] in replaced)
         for image in sorted(docker.inspect("image", ids), key=lambda image: image["Created"], reverse=True)
     )
 
@@ -221,6 +240,8 @@ def apply(docker: Docker, root: pathlib.Path, plan: Plan) -> list[str]:
         docker.run("volume", "rm", *plan.volumes)
     for image in plan.images:
         attempt(f"image {image}", "image", "rm", image)
+    if plan.images:
+        pathlib.Path(REPLACED).unlink(missing_ok=True)
     # Last: the manifests in there say what else is ours.
     for name in plan.directories:
         path = root / name
@@ -244,7 +265,7 @@ def main() -> None:
         found = read(docker, root)
         plan = decide(
             found, str(root), params["prefix"], params["components"],
-            delete_data=params["data"] == "delete", remove_images=params["images"],
+            delete_data=params["data"] == "delete", remove_images=params["images"], only=params["only"],
         )
         left = []
         if not module.check_mode and params["state"] == "absent":

@@ -137,6 +137,12 @@ options:
     description: Whether the old colour is kept running for a rollback, or stopped.
     type: bool
     default: true
+  keep_images:
+    description:
+      - How many images of this application's last releases stay on the host for a rollback. Older ones that it was
+        deployed from are removed after a deployment, unless a container uses them or a recipe on this host builds them.
+    type: int
+    default: 5
   drain_seconds:
     description: How long the old colour may finish its requests before it is stopped.
     type: int
@@ -198,6 +204,11 @@ ready_ms:
   description: How long it took until the colour had answered often enough.
   returned: in a real run
   type: float
+images_removed:
+  description: Images of old releases that were removed.
+  returned: when there were any
+  type: list
+  elements: str
 drained_seconds:
   description: How long the old colour needed until nobody was connected to it.
   returned: when it was stopped

@@ -123,6 +123,12 @@ def test_declare() -> None:
                                      args=(("A", "1"), ("B", "2")))]
 
 
+@pytest.mark.parametrize(("text", "ids"), [
+    (None, []), ('["sha256:1"]', ["sha256:1"]), ("[", []), ("{}", []), ("[1]", [])])
+def test_noted_images(text, ids) -> None:
+    assert images.noted(text) == ids
+
+
 def test_an_unknown_base_is_refused() -> None:
     wrong = {**OPTIONS, "images": [{**OPTIONS["images"][0], "base": "buster"}]}
     with pytest.raises(MooringError, match="base 'buster' of x/shop:1 is not one of: sid, trixie"):

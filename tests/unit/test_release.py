@@ -304,6 +304,20 @@ def test_the_history_is_cut_at_its_old_end():
     assert record.active == {"release": str(release.HISTORY_LIMIT + 4)}
 
 
+@pytest.mark.parametrize(("keep", "needed", "gone"), [
+    (2, [], [("id-2", "shop:2"), ("id-1", "shop:1")]),
+    (2, ["id-1"], [("id-2", "shop:2")]),
+    (4, [], []),
+])
+def test_images_that_no_rollback_needs(keep, needed, gone):
+    record = Record()
+    # Release 4 was rolled back to 3 and deployed again: an image counts where it was used last.
+    for number in (1, 2, 3, 4, 3, 4):
+        record.deployed({"image_id": f"id-{number}", "image": f"shop:{number}"})
+    record.failed({"image": "shop:5"}, "It never had a container.")
+    assert record.superseded(keep, needed) == gone
+
+
 def test_a_record_survives_its_file():
     record = Record()
     record.deployed({"colour": "blue", "release": "1"})

@@ -10,6 +10,7 @@ import dataclasses
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.mooring.stack.plugins.action.platform_teardown import remove_secrets, report
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Container,
     Found,
@@ -60,6 +61,43 @@ def test_volumes_stay_if_data_is_kept():
     assert plan(found).volumes == ("mooring-mysql",), "a later teardown still knows them"
 
 
+WHOLE = Found(
+    directories=("app_blue_green", "data_stores", "demo-blue", "demo-green", "nginx_certbot", "notes"),
+    projects=("data_stores", "demo-blue", "demo-green", "nginx_certbot"),
+    applications=("demo",),
+    containers=tuple(
+        Container(name, name, f"mooring-{name}", f"/opt/mooring/{name}")
+        for name in ("data_stores", "demo-blue", "demo-green", "nginx_certbot")),
+    volumes=(Volume("mooring-mysql", "mooring-data_stores"),),
+    networks=(Network("mooring", "", "mooring"),),
+    images=(Image("sha256:1", ("mooring.local/mysql:9",)),),
+)
+
+
+@pytest.mark.parametrize("only, containers, directories, volumes", [
+    (["data_stores"], ["data_stores"], ["data_stores"], ["mooring-mysql"]),
+    (["nginx_certbot"], ["nginx_certbot"], ["nginx_certbot"], []),
+    (["app_blue_green"], ["demo-blue", "demo-green"], ["app_blue_green", "demo-blue", "demo-green"], []),
+])
+def test_one_component_alone(only, containers, directories, volumes):
+    part = decide(WHOLE, "/opt/mooring", "mooring", COMPONENTS, True, True, only)
+    assert [one.name for one in part.containers] == containers
+    assert list(part.directories) == directories
+    assert list(part.volumes) == volumes
+    assert (part.networks, part.images, part.foreign) == ((), (), ())
+
+
+def test_a_component_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(MooringError, match=r"no component notes, shop on this host. There are: app_blue_green, data_s"):
+        decide(WHOLE, "/opt/mooring", "mooring", COMPONENTS, True, True, ["notes", "shop"])
+
+
+def test_of_a_component_whose_data_was_kept_the_data_can_go_later():
+    left = Found(volumes=(Volume("mooring-mysql", "mooring-data_stores"),))
+    assert decide(left, "/opt/mooring", "mooring", COMPONENTS, True, True, ["data_stores"]).volumes == (
+        "mooring-mysql",)
+
+
 @pytest.mark.parametrize("network, ours", [
     (Network("mooring", "", "mooring"), True),
     (Network("mooring-data_stores_default", "mooring-data_stores", ""), True),
@@ -72,7 +110,9 @@ def test_networks(network, ours):
 
 @pytest.mark.parametrize("image, removed", [
     (Image("sha256:1", ("mooring.local/redis:8",)), ("mooring.local/redis:8",)),
-    (Image("sha256:1", ()), ("sha256:1",)),
+    (Image("sha256:1", (), replaced=True), ("sha256:1",)),
+    # What somebody built on one of ours has inherited its label.
+    (Image("sha256:1", ()), ()),
     (Image("sha256:1", ("mooring.local/redis:8", "registry.shop.test/redis:8")), ("mooring.local/redis:8",)),
     (Image("sha256:1", ("registry.shop.test/redis:8",)), ()),
 ])
