@@ -90,17 +90,22 @@ class Service:
             raise MooringError(f"{CommandFailed(list(argv), rc, out, err)}\n{self.log()}")
 
 
-def read(module: t.Any, wished: dict[str, t.Any] | None) -> Daemon:
-    config = CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else None
-    docker = Docker(module.run_command)
-    if not docker.installed():
-        return Daemon(answers=False, config=config)
-    newer = (config is not None and PID_FILE.exists()
+def read(module: t.Any, params: dict[str, t.Any]) -> tuple[Daemon, dict[str, t.Any] | None]:
+    """The daemon as it is, and the configuration that it is to have; None where that is not ours to say."""
+    docker, wished = Docker(module.run_command), params["config"]
+    text = CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else None
+    answers = docker.answers()
+    if params["leave_adopted"]:
+        marker = parsed(files.read_text(MARKER)) or {}
+        if is_adopted(marker, bool(module.get_bin_path("dockerd")), answers):
+            wished = None
+    newer = (text is not None and PID_FILE.exists()
              and CONFIG.stat().st_mtime_ns > PID_FILE.stat().st_mtime_ns)
     # The engine takes its time for this answer, and only a restart has to know.
-    info = docker.info() if newer or (wished is not None and parsed(config) != wished) else {}
+    restart = answers and wished is not None and (newer or parsed(text) != wished)
+    info = docker.info() if restart else {}
     return Daemon(
-        docker.answers(), config, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0))
+        answers, text, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0)), wished
 
 
 def validate(module: t.Any, daemon: str, content: str) -> None:
@@ -168,12 +173,7 @@ def apply(module: t.Any, plan: DaemonPlan, now: Daemon, limit: float) -> None:
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
-    now = read(module, params["config"])
-    config = params["config"]
-    if params["leave_adopted"]:
-        marker = parsed(files.read_text(MARKER)) or {}
-        if is_adopted(marker, bool(module.get_bin_path("dockerd")), now.answers):
-            config = None
+    now, config = read(module, params)
     plan = decide_daemon(now, config, params["allow_restart"])
     if plan.changes_anything and not module.check_mode:
         apply(module, plan, now, params["wait_timeout"])
