@@ -6,7 +6,7 @@
 What the collection is compared with, in speed (tests/bench) and in what it sees
 and heals (tests/prove/drift.py). The tasks are made from the platform's own tree,
 so that both sides declare the same. A tag says what a task looks at: a path,
-``compose-<project>``, ``accounts`` or ``engine``.
+``compose-<project>``, ``accounts``, ``engine`` or ``timer``.
 """
 
 from __future__ import annotations
@@ -70,6 +70,15 @@ def engine_tasks(daemon_json: str) -> list[Task]:
         {"name": "Service", "ansible.builtin.service": {"name": "docker", "state": "started", "enabled": True}},
     ]
     return [{**task, "tags": ["engine"]} for task in tasks]
+
+
+def timer_tasks(units: dict[str, str], timer: str) -> list[Task]:
+    """A timer: the files of its units by path, and the timer that is to run."""
+    tasks: list[Task] = [{"name": path, "ansible.builtin.copy": {"content": text, "dest": path, "mode": "0644"}}
+                         for path, text in units.items()]
+    tasks.append({"name": timer, "ansible.builtin.systemd_service": {
+        "name": timer, "state": "started", "enabled": True}})
+    return [{**task, "tags": ["timer"]} for task in tasks]
 
 
 def account_tasks(statements: str, container: str) -> list[Task]:

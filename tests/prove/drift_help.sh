@@ -47,9 +47,12 @@ self_signed() {
     mkdir -p "$1"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=mooring.test \
       -addext subjectAltName=DNS:mooring.test -keyout "$1/privkey.pem" -out "$1/cert.pem" 2>/dev/null
-    cp "$1/cert.pem" "$1/fullchain.pem"; : > "$1/chain.pem"; chown 101:101 "$1/privkey.pem"; chmod 0400 "$1/privkey.pem"
+    cp "$1/cert.pem" "$1/fullchain.pem"; : > "$1/chain.pem"
+    chmod 0444 "$1"/*.pem; chown 101:101 "$1/privkey.pem"; chmod 0400 "$1/privkey.pem"
 }
 switch() { curl -s --unix-socket $P/nginx_certbot/run/control.sock "$@" http://control/releases/demo; }
+TIMER=mooring-drift.timer
+TIMER_FILE=/etc/systemd/system/$TIMER
 RELEASE=$P/nginx_certbot/releases/demo
 other_colour() { [ "$(cat $RELEASE)" = blue ] && echo green || echo blue; }
 app_container() { echo "mooring-demo-$(cat $RELEASE)-app-1"; }

@@ -77,7 +77,7 @@ class Kind:
     @property
     def naive_tags(self) -> str:
         """The naive playbook's tags: ``compose`` and paths belong to the project."""
-        own = {"compose": f"compose-{self.directory}", "accounts": "accounts", "engine": "engine"}
+        own = {"compose": f"compose-{self.directory}", **{name: name for name in ("accounts", "engine", "timer")}}
         return ",".join(own.get(tag, f"/opt/mooring/{self.directory}/{tag}") for tag in self.baseline.split(","))
 
 
@@ -113,6 +113,11 @@ def account(name: str, statement: str, look: str, what: str, field: str, expecte
     """A MySQL account or schema."""
     return Kind(name, "data_stores", f"sql <<< \"{statement}\"", look, (Sees(what, field, expected, found),),
                 baseline="accounts", **options)
+
+
+def timer(name: str, inject: str, look: str, sees: Sees, **options: t.Any) -> Kind:
+    """The timer of the drift check; no Compose project has anything to do with it."""
+    return Kind(name, "drift_schedule", inject, look, (sees,), project="acme_test_ca", baseline="timer", **options)
 
 
 REPORT = r"account '?report'?@'?%'?"
@@ -226,6 +231,13 @@ KINDS: tuple[Kind, ...] = (
          "dpkg -l python3-pymysql | grep -c ^ii", (Sees("package python3-pymysql", "presence", "present", "None"),),
          project="acme_test_ca", baseline="engine"),
 
+    timer("timer file edited", "sed -i s/^OnCalendar=.*/OnCalendar=weekly/ $TIMER_FILE", "file $TIMER_FILE",
+          Sees("file /etc/systemd/system/mooring-drift.timer", "content"), combined=True),
+    timer("timer disabled", "systemctl disable $TIMER 2>&1", "systemctl is-enabled $TIMER",
+          Sees("timer mooring-drift.timer", "enabled", "enabled", "disabled")),
+    timer("timer stopped", "systemctl stop $TIMER", "systemctl is-active $TIMER",
+          Sees("timer mooring-drift.timer", "state", "active", "inactive")),
+
     # -- accounts -----------------------------------------------------------
     account("account dropped", "DROP USER report@'%'", "account", REPORT, "presence", "present", "None",
             combined=True),
@@ -269,7 +281,7 @@ KINDS: tuple[Kind, ...] = (
          "cat $RELEASE; switch", (Sees(APPLICATION, "colour in the proxy's file", "blue|green", "blue|green"),)),
     Kind("active colour: memory of the proxy", "app_blue_green",
          "cp -p $RELEASE /root/release; other_colour > $RELEASE; switch -X POST; cp -p /root/release $RELEASE",
-         "switch", (Sees(APPLICATION, "colour in the proxy's memory", "blue|green", "blue|green"),)),
+         "switch", (Sees(APPLICATION, "colour in the proxy's memory", "blue|green", "blue|green"),), combined=True),
     Kind("release record missing", "app_blue_green", "rm $P/app_blue_green/demo.json",
          "grep -c serving $P/app_blue_green/demo.json", (Sees(APPLICATION, "record", None, "None"),)),
     # Healed by the other colour, as any release is brought into service; so it comes last.
