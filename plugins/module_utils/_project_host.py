@@ -382,6 +382,7 @@ class ProjectHost:
         ):
             if services:
                 self.compose.run(*command, *services)
+        self._await_first_check(plan.services(project.UNPAUSE))
         wanted = sorted(set(declared.services) - set(plan.held))
         self._up(wanted)
         # One that restarted while its directory was exchanged has mounted the copy.
@@ -391,6 +392,17 @@ class ProjectHost:
             self._up(late)
         for name in plan.services(project.RELOAD):
             self._reload(declared.services[name])
+
+    def _await_first_check(self, unpaused: list[str]) -> None:
+        """Wait until the engine has asked unpaused services again how they are.
+
+        It goes on asking while they are paused and calls them unhealthy for not
+        answering, and Compose gives up at once on what is unhealthy.
+        """
+        limit = time.monotonic() + self.wait_timeout
+        while unpaused and time.monotonic() < limit and any(
+                one.service in unpaused and one.health == "unhealthy" for one in self._not_well()):
+            time.sleep(0.2)
 
     def _remove_duplicates(self) -> None:
         known = self._manifest().services

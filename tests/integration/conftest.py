@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 import typing as t
 
 import jinja2
@@ -183,6 +184,13 @@ class Trial:
         """What `hot` sees in its two files, which are declared to be the same."""
         return docker("exec", self.container("hot"), "cat", "/hot/rules.txt", "/hot/same.txt").split()
 
+    def wait_for_health(self, service: str, health: str) -> None:
+        """Until the engine says so of the service's container, at most a minute."""
+        limit = time.monotonic() + 60
+        while docker("inspect", "-f", "{{.State.Health.Status}}", self.container(service)) != health:
+            assert time.monotonic() < limit, f"{service} is not {health}"
+            time.sleep(0.2)
+
     def started(self, service: str) -> str:
         """When a container was started; tells whether it was left alone."""
         return docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", self.container(service))
@@ -204,6 +212,7 @@ services:
     healthcheck:
       test: [CMD, curl, -fsS, "http://127.0.0.1:8000/{{ health_path | default('') }}"]
       interval: 1s
+      timeout: 2s
       retries: 2
   hot:
     image: "{{ image }}"

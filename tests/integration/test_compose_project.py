@@ -101,6 +101,15 @@ def test_drift_is_named_by_check_mode_and_healed_by_one_run(converged, drift, wo
     assert converged.started(other) == untouched
 
 
+def test_a_service_that_was_paused_until_it_seemed_unhealthy_goes_on_without_a_restart(converged):
+    started = converged.started("web")
+    docker("pause", converged.container("web"))
+    converged.wait_for_health("web", "unhealthy")
+    healed = converged.converge()
+    assert (healed.ok, healed.plan["services"]) == (True, {"web": "unpause"}), healed.result
+    assert converged.started("web") == started
+
+
 def test_a_change_touches_only_what_it_must(converged):
     web, hot = converged.started("web"), converged.started("hot")
     reloaded = converged.converge(rules="second")
