@@ -14,14 +14,15 @@ importing it costs 0.5 s per module call.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
-import socket
 import typing as t
 import urllib.parse
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._unix_http import UnixConnection
 
 Run = t.Callable[..., "tuple[int, str, str]"]
 
@@ -72,17 +73,12 @@ class Docker:
         """Status and document of ``GET question``; None where nobody answers at the socket."""
         if not self._path:
             return None
-        # In HTTP/1.0 an answer ends with the connection, and nothing else has to be understood of it.
-        request = f"GET {question} HTTP/1.0\r\nHost: docker\r\n\r\n".encode()
         try:
-            with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-                connection.settimeout(SOCKET_SECONDS)
-                connection.connect(self._path)
-                connection.sendall(request)
-                parts = list(iter(lambda: connection.recv(2**16), b""))
-            head, _blank, body = b"".join(parts).partition(b"\r\n\r\n")
-            return int(head.split()[1]), json.loads(body)
-        except (OSError, ValueError, IndexError):
+            with contextlib.closing(UnixConnection(self._path, SOCKET_SECONDS)) as connection:
+                connection.request("GET", question)
+                answer = connection.getresponse()
+                return answer.status, json.loads(answer.read())
+        except (OSError, ValueError, http.client.HTTPException):
             return None
 
     def installed(self) -> bool:

@@ -17,7 +17,6 @@ import http.client
 import json
 import os
 import pathlib
-import socket
 import ssl
 import typing as t
 import urllib.parse
@@ -25,6 +24,7 @@ import urllib.parse
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._release import COLOURS
+from ansible_collections.mooring.stack.plugins.module_utils._unix_http import UnixConnection
 
 _BODY_LIMIT = 2**20
 
@@ -40,19 +40,6 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 class _AddressedTLSConnection(http.client.HTTPConnection):
@@ -114,7 +101,7 @@ class Proxy:
 
     def _request(self, method: str, application: str) -> str | None:
         answer = _exchange(
-            _UnixConnection(self._socket, self._timeout), method, f"/releases/{application}", {},
+            UnixConnection(self._socket, self._timeout), method, f"/releases/{application}", {},
             f"The proxy's control socket {self._socket}",
         )
         try:
