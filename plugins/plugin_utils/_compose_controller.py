@@ -55,6 +55,17 @@ def permitting_command(options: t.Mapping[str, t.Any], tags: t.Container[str], r
     return shlex.join([*words, "-e", "mooring_allow_stateful_restart=true"])
 
 
+class _Shared(dict[str, t.Any]):
+    """Variables that several templates read.
+
+    The template lookup copies all variables of a host for each file, deeply, which
+    takes longer than to render it.
+    """
+
+    def __deepcopy__(self, _memo: dict[int, t.Any]) -> dict[str, t.Any]:
+        return dict(self)
+
+
 class Controller:
     """Renders a project's tree for the task of ``action`` and completes the arguments."""
 
@@ -120,13 +131,14 @@ class Controller:
         rendered = {}
         template = lookup_loader.get(
             "ansible.builtin.template", loader=self._action._loader, templar=self._action._templar)
+        variables = _Shared(self._task_vars)
         for folder, folders, names in os.walk(source):
             folders.sort()
             for name in sorted(names):
                 full = os.path.join(folder, name)
                 path = os.path.relpath(full, source)
                 if name.endswith(".j2"):
-                    rendered[path[: -len(".j2")]] = str(template.run([full], self._task_vars)[0])
+                    rendered[path[: -len(".j2")]] = str(template.run([full], variables)[0])
                 else:
                     with open(full, encoding="utf-8", errors="surrogateescape") as stream:
                         rendered[path] = stream.read()
