@@ -233,6 +233,7 @@ class Daemon:
     config_is_newer: bool = False  # written after the daemon started: an earlier run was interrupted
     live_restore: bool = False
     containers: int = 0
+    at_boot: bool | None = None  # whether the init starts it; None where that is not ours to say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,11 +241,12 @@ class DaemonPlan:
     write: str | None
     start: bool
     restart: bool
+    enable: bool = False
     differences: tuple[Difference, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
-        return self.write is not None or self.start or self.restart
+        return self.write is not None or self.start or self.restart or self.enable
 
 
 def decide_daemon(now: Daemon, config: t.Mapping[str, t.Any] | None, allow_restart: bool) -> DaemonPlan:
@@ -259,6 +261,9 @@ def decide_daemon(now: Daemon, config: t.Mapping[str, t.Any] | None, allow_resta
         found.append(Difference("Docker daemon", "configuration", "as in daemon.json", "an older one"))
     if not now.answers:
         found.append(Difference("Docker daemon", "state", "running", "not answering"))
+    enable = now.at_boot is False
+    if enable:
+        found.append(Difference("Docker daemon", "start at boot", "enabled", "disabled"))
     # Containers live on only if the daemon that stops and the one that starts both want it.
     harmless = now.containers == 0 or (now.live_restore and bool((config or {}).get("live-restore")))
     if restart and not harmless and not allow_restart:
@@ -266,7 +271,7 @@ def decide_daemon(now: Daemon, config: t.Mapping[str, t.Any] | None, allow_resta
             f"daemon.json has to change, and the restart this needs would stop {now.containers} running containers. "
             "Nothing was changed. Allow it with -e docker_engine_allow_restart=true.",
             pending=write or now.config, differences=[one.as_dict() for one in found])
-    return DaemonPlan(write, start=not now.answers, restart=restart, differences=tuple(found))
+    return DaemonPlan(write, start=not now.answers, restart=restart, enable=enable, differences=tuple(found))
 
 
 def _config_differences(text: str | None, config: t.Mapping[str, t.Any]) -> list[Difference]:

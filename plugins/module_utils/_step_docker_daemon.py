@@ -48,6 +48,16 @@ class Service:
         self._module, self._daemon = module, daemon
         self._systemd = os.path.isdir("/run/systemd/system")
 
+    def at_boot(self) -> bool | None:
+        """Whether systemd starts it at boot; None without systemd or without such a unit."""
+        if not self._systemd:
+            return None
+        said = self._run("systemctl", "is-enabled", "docker.service")[1].strip()
+        return None if said in ("", "not-found") else said not in ("disabled", "masked", "masked-runtime")
+
+    def enable(self) -> None:
+        self._must("systemctl", "enable", "docker.service")
+
     def start(self) -> None:
         if self._systemd:
             # a unit that failed too often is not started again without this
@@ -104,8 +114,9 @@ def read(module: t.Any, params: dict[str, t.Any]) -> tuple[Daemon, dict[str, t.A
     # The engine takes its time for this answer, and only a restart has to know.
     restart = answers and wished is not None and (newer or parsed(text) != wished)
     info = docker.info() if restart else {}
+    at_boot = Service(module, "").at_boot() if wished is not None else None
     return Daemon(
-        answers, text, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0)), wished
+        answers, text, newer, info.get("LiveRestoreEnabled", False), info.get("ContainersRunning", 0), at_boot), wished
 
 
 def validate(module: t.Any, daemon: str, content: str) -> None:
@@ -152,13 +163,16 @@ def apply(module: t.Any, plan: DaemonPlan, now: Daemon, limit: float) -> None:
     if not daemon:
         raise MooringError("There is no dockerd on this host. Run the docker_engine role first.")
     service = Service(module, daemon)
+    if plan.enable:
+        service.enable()
     if plan.write is not None:
         validate(module, daemon, plan.write)
         write(module, plan.write)
     try:
         if plan.restart:
             service.stop()
-        service.start()
+        if plan.restart or plan.start:
+            service.start()
         wait(module, service, limit)
     except MooringError:
         if plan.write is not None and now.answers:

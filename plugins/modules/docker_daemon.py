@@ -14,6 +14,7 @@ description:
   - A file that the daemon refuses (C(dockerd --validate), Docker 23 and newer) is not written. When the daemon does
     not come back with a new file, the old one is restored and the module fails with the last lines of the log.
   - A restart that an earlier, interrupted run owes is made up for.
+  - Where it manages C(daemon.json) and systemd runs, it also has the daemon started at boot.
 attributes:
   check_mode:
     support: full

@@ -228,10 +228,14 @@ def test_daemon(now: Daemon, config: dict[str, object] | None, expected: tuple[b
     (Daemon(True, None), [("/etc/docker/daemon.json", "presence", "present", None)]),
     (Daemon(True, TEXT, True), [("Docker daemon", "configuration", "as in daemon.json", "an older one")]),
     (Daemon(False, TEXT), [("Docker daemon", "state", "running", "not answering")]),
+    (Daemon(True, TEXT, at_boot=False), [("Docker daemon", "start at boot", "enabled", "disabled")]),
+    (Daemon(True, TEXT, at_boot=True), []),
 ])
 def test_the_daemon_is_compared_key_by_key(now: Daemon, expected: list[tuple[object, ...]]) -> None:
     plan = decide_daemon(now, CONFIG, allow_restart=False)
     assert [(one.object, one.field, one.expected, one.found) for one in plan.differences] == expected
+    assert plan.changes_anything == bool(expected)
+    assert plan.enable == (now.at_boot is False)
 
 
 @pytest.mark.parametrize(("marker", "daemon", "engine", "adopted"), [
