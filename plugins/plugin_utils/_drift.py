@@ -60,6 +60,10 @@ class Collector:
     def took(self, host: str, role: str, play: str, task: str, result: dict[str, t.Any]) -> None:
         """A task ended well, or it was skipped."""
         differences, notices = findings(task, result)
+        known = self.hosts.get(host, {}).get(role or play)
+        if known and any(not _is_unnamed(one) for one in known.differences):
+            # A task that carries out what another one of its role has named.
+            differences = [one for one in differences if not _is_unnamed(one)]
         if differences or notices or (role and role not in NOT_COMPONENTS):
             component = self.component(host, role or play)
             component.differences += differences
@@ -97,6 +101,11 @@ def _difference(task: str, found: t.Any) -> dict[str, t.Any]:
         named = {"object": str(found.get("object") or f"task {task}"), "field": str(found.get("field") or "state")}
         return {**named, **{side: plain(found.get(side)) for side in ("expected", "found")}}
     return {"object": f"task {task}", "field": "state", "expected": "nothing to do", "found": plain(found)}
+
+
+def _is_unnamed(difference: dict[str, t.Any]) -> bool:
+    """Whether only a task's name is known of it."""
+    return bool(difference["object"].startswith("task "))
 
 
 def plain(value: t.Any) -> t.Any:

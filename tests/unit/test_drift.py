@@ -102,6 +102,14 @@ def failed(host, role, result, play="Play"):
     return ("failed", host, role, play, "T", result)
 
 
+def test_a_task_that_carries_out_what_another_named_is_no_difference_of_its_own():
+    silent = took("a", "nginx", {"changed": True})
+    other = took("a", "mysql", {"changed": True})
+    found = collected(DRIFTED, silent, other).hosts["a"]
+    assert found["nginx"].differences == [STOPPED]
+    assert found["mysql"].differences == [would_change("T")]
+
+
 CLEAN = took("a", "kafka", {"changed": False})
 DRIFTED = took("a", "nginx", {"changed": True, "differences": [STOPPED]})
 NOTED = took("a", "mysql", {"changed": False, "notices": ["look"]})
