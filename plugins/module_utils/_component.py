@@ -7,6 +7,9 @@ A *step* reads, decides and applies one thing. Its file has ``ARGUMENT_SPEC``,
 where needed ``RULES`` (what else AnsibleModule takes to validate arguments), and
 ``converge(module, params)``, which returns the result or raises
 :class:`MooringError`. The module of the same name is that one step alone.
+With ``AFTER_SERVICES = True`` it takes a third argument, ``planned``: what the
+steps before it do to Compose services, by service, so that its prediction does
+not count what those put right.
 """
 
 from __future__ import annotations
@@ -115,8 +118,10 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
     results: list[dict[str, t.Any]] = []
     held: list[str] = []
     for step in steps:
+        # In check mode nothing was done to a service, and what it runs with now says nothing of the run.
+        predicted = {"planned": _planned(results)} if getattr(step.code, "AFTER_SERVICES", False) else {}
         try:
-            result = step.code.converge(module, step.params)
+            result = step.code.converge(module, step.params, **predicted)
         except HeldBack as error:
             held.append(str(error))
             result = error.details
@@ -131,12 +136,23 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
     return joined(results)
 
 
+def _planned(results: t.Sequence[dict[str, t.Any]]) -> dict[str, str]:
+    """What steps do to services, or would do in check mode: ``{"redis": "reload"}``."""
+    return {service: step for result in results
+            for service, step in ((result.get("plan") or {}).get("services") or {}).items()}
+
+
 def joined(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
     """One result of the steps' results."""
     diffs = [part for result in results for part in _diffs(result.get("diff"))]
+    differences: list[dict[str, t.Any]] = []
+    for result in results:
+        # Whether a later step finds the same object wrong depends on whether the earlier one has mended it.
+        named = {one["object"] for one in differences}
+        differences += [one for one in result.get("differences") or () if one["object"] not in named]
     return {
         "changed": any(result.get("changed") for result in results),
-        "differences": [one for result in results for one in result.get("differences") or ()],
+        "differences": differences,
         "notices": [one for result in results for one in result.get("notices") or ()],
         "steps": [{key: value for key, value in result.items() if key != "diff"} for result in results],
         **({"diff": diffs} if diffs else {}),

@@ -10,6 +10,7 @@ import secrets
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils import _project as project
 from ansible_collections.mooring.stack.plugins.module_utils import _redis
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._redis import Found, Record, Redis, Refused
@@ -28,7 +29,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "record": {"type": "path", "required": True},
+    "service": {"type": "str", "default": ""},
 }
+AFTER_SERVICES = True
+STARTS = (project.CREATE, project.RECREATE, project.RESTART, project.START)
 
 
 def stranger_is_refused(socket: str) -> bool:
@@ -81,10 +85,13 @@ def apply(params: dict[str, t.Any], differences: list[_redis.Difference]) -> Non
             redis.ask("CONFIG", "SET", name, value)
 
 
-def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Read, decide, apply, try again. Raises :class:`MooringError`."""
+def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
+    """Read, decide, apply, try again; ``planned`` is what happens to services before. Raises :class:`MooringError`."""
     result: dict[str, t.Any] = {"changed": False, "differences": [], "notices": [], "proven": []}
-    if module.check_mode and not os.path.isdir(os.path.dirname(params["socket"])):
+    before = (planned or {}).get(params["service"]) if module.check_mode else None
+    # What starts reads its settings and its accounts.
+    if module.check_mode and (
+            before in STARTS or not os.path.isdir(os.path.dirname(params["socket"]))):
         return result
     recorded = Record.from_json(files.read_text(params["record"]), secrets.token_hex(16))
     try:
@@ -97,6 +104,9 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             load_accounts(params)
             found = read(params, recorded)
         differences = _redis.decide(params["settings"], recorded, found)
+        if before == project.RELOAD:
+            # A reload reads the accounts and no settings.
+            differences = [one for one in differences if one.field == "value"]
         result.update(changed=bool(differences), differences=[one.as_dict() for one in differences],
                       proven=[one["name"] for one in params["accounts"] if one["name"] not in found.refused])
         if module.check_mode:

@@ -69,6 +69,12 @@ options:
       File on the host that keeps salted digests of the accounts as they were when they had been loaded.
     type: path
     required: true
+  service:
+    description: >-
+      Name of its Compose service. In check mode, where a step before this one in M(mooring.stack.component) loads its
+      accounts or starts it anew, that counts as done.
+    type: str
+    default: ""
 author:
   - The mooring.stack authors (@mooring)
 """

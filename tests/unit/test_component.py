@@ -94,6 +94,24 @@ def test_both_messages_are_heard_when_something_else_fails_after_it():
     assert ran == ["one", "two"]
 
 
+def test_an_object_that_an_earlier_step_mends_is_named_once():
+    mode, presence = Difference("file a", "mode", "0400", "0644"), Difference("file a", "owner", "0:0", "1:1")
+    other = Difference("file b", "mode", "0400", "0644")
+    result = joined([{"differences": [mode.as_dict(), presence.as_dict()]},
+                     {"differences": [mode.as_dict(), other.as_dict()]}])
+    assert result["differences"] == [mode.as_dict(), presence.as_dict(), other.as_dict()]
+
+
+def test_a_step_after_services_hears_what_happens_to_them():
+    heard: list[object] = []
+    first, last = steps([], one=None, two=None)
+    first.params["plan"] = {"services": {"redis": "reload"}}
+    last.code.AFTER_SERVICES = True
+    last.code.converge = lambda _module, _params, planned: heard.append(planned) or {}
+    converge(None, [first, last])
+    assert heard == [{"redis": "reload"}]
+
+
 def test_a_diff_shows_only_what_differs():
     part = {"before": "a", "after": "b"}
     result = joined([{"diff": part}, {"diff": [part, {"before": "", "after": ""}]}, {"diff": []}, {}])

@@ -100,11 +100,11 @@ class Module:
         self.check_mode = check_mode
 
 
-def converge(server, check_mode=False, **changes):
+def converge(server, check_mode=False, planned=None, **changes):
     return step.converge(Module(check_mode), {
         "socket": server.path, "login_user": "health", "login_password": "h", "accounts": ACCOUNTS,
         "settings": {"maxmemory": "1kb", "maxmemory-policy": "noeviction"}, "record": f"{server.path}.record",
-        **changes})
+        "service": "redis", **changes}, planned)
 
 
 def differing(result):
@@ -138,6 +138,24 @@ def test_what_was_changed_at_run_time_is_named_and_undone(server, drift, differe
     healed = converge(server)
     assert differing(predicted) == differing(healed) == [difference]
     assert converge(server)["differences"] == []
+
+
+@pytest.mark.parametrize(("planned", "named"), [
+    ({}, ["redis setting maxmemory", "redis account demo"]),
+    ({"mysql": "restart", "redis": "unpause"}, ["redis setting maxmemory", "redis account demo"]),
+    ({"redis": "reload"}, ["redis setting maxmemory"]),
+    ({"redis": "restart"}, []),
+    ({"redis": "create"}, []),
+])
+def test_what_a_step_before_it_puts_right_is_not_predicted(server, planned, named):
+    converge(server)
+    server.settings.update(maxmemory="0")
+    server.logins.pop("demo")
+    predicted = converge(server, check_mode=True, planned=planned)
+    assert [one["object"] for one in predicted["differences"]] == named
+    assert predicted["changed"] is bool(named)
+    # A run sees for itself what was put right.
+    assert len(converge(server, planned=planned)["differences"]) == 2
 
 
 def test_a_new_declaration_is_loaded_and_recorded_without_being_drift(server):
