@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
 import drift_kills  # noqa: E402
 import drift_promises  # noqa: E402
 import lab  # noqa: E402
-from drift_kinds import KINDS, NOTICES, PEBBLE, Kind, Sees  # noqa: E402
+from drift_kinds import CERTIFICATE, KINDS, NOTICES, PEBBLE, Kind, Sees  # noqa: E402
 from drift_site import Difference, Failed, Run, Site, say  # noqa: E402
 from naive import IDLE  # noqa: E402
 
@@ -131,7 +131,7 @@ def ours(site: Site, kind: Kind, row: Row, good: str) -> None:
     if predicted.changed < 0:
         row.why.append(f"check mode failed: {reason(predicted)}")
     healing = site.run(*arguments(kind))
-    if healing.differences != predicted.differences:
+    if expected_plan(kind, healing) != predicted.differences:
         row.why.append(f"the run's plan is another: {short(flat(predicted))} / {short(flat(healing))}")
     row.seen = not row.why
     if healing.changed < 0:
@@ -150,6 +150,19 @@ def ours(site: Site, kind: Kind, row: Row, good: str) -> None:
     row.stable = again.changed == 0
     if not row.stable:
         row.why.append(f"the run after changes {again.changed}: {short(flat(again))} {reason(again)}")
+
+
+def expected_plan(kind: Kind, healing: Run) -> dict[str, list[Difference]]:
+    """The plan of a run without what only a started CA can tell.
+
+    The test CA has a new root after each start, and no check knows to what a root
+    leads that does not exist yet. Other authorities keep theirs.
+    """
+    if PEBBLE not in kind.touches:
+        return healing.differences
+    kept = {host: [one for one in found if one["object"] != CERTIFICATE or one["field"] != "issuer"]
+            for host, found in healing.differences.items()}
+    return {host: found for host, found in kept.items() if found}
 
 
 def good_names(started: dict[str, str]) -> set[str]:

@@ -280,7 +280,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("active colour: file", "app_blue_green", "other_colour > $RELEASE.new; mv $RELEASE.new $RELEASE",
          "cat $RELEASE; switch", (Sees(APPLICATION, "colour in the proxy's file", "blue|green", "blue|green"),)),
     Kind("active colour: memory of the proxy", "app_blue_green",
-         "cp -p $RELEASE /root/release; other_colour > $RELEASE; switch -X POST; cp -p /root/release $RELEASE",
+         "cp -p $RELEASE /root/release; other_colour > /root/other; cp /root/other $RELEASE; switch -X POST; "
+         "cp -p /root/release $RELEASE",
          "switch", (Sees(APPLICATION, "colour in the proxy's memory", "blue|green", "blue|green"),), combined=True),
     Kind("release record missing", "app_blue_green", "rm $P/app_blue_green/demo.json",
          "grep -c serving $P/app_blue_green/demo.json", (Sees(APPLICATION, "record", None, "None"),)),
