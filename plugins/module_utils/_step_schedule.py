@@ -11,10 +11,12 @@ import shutil
 import stat
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._files import write_file
 from ansible_collections.mooring.stack.plugins.module_utils._schedule import (
     CRON,
+    HEADER,
     PATH,
     SYSTEMD,
     File,
@@ -89,6 +91,26 @@ def apply(run: t.Callable[..., str], job: Job, plan: Plan, systemd: bool, presen
         if present:
             run("enable", job.timer)
             run("restart", job.timer)
+
+
+def jobs() -> list[str]:
+    """Names of the jobs on this host that are ours, by the first line of their files."""
+    found = []
+    for folder, suffix in (("/etc/systemd/system", ".timer"), ("/etc/cron.d", "")):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            path = os.path.join(folder, name)
+            if name.endswith(suffix) and os.path.isfile(path) and not os.path.islink(path):
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    if stream.readline().rstrip("\n") == HEADER:
+                        found.append(name.removesuffix(suffix))
+    return list(dict.fromkeys(found))
+
+
+def unschedule(module: t.Any, name: str) -> None:
+    """Stop a job of ours and remove its files. Raises :class:`MooringError`."""
+    checked = ArgumentSpecValidator(ARGUMENT_SPEC).validate(
+        {"name": name, "description": name, "command": [], "state": "absent"})
+    converge(module, checked.validated_parameters)
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -11,6 +11,9 @@ import typing as t
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL_IMAGES
 
+# What drift_schedule calls its job.
+DRIFT = "drift"
+
 
 @dataclasses.dataclass(frozen=True)
 class Container:
@@ -62,6 +65,7 @@ class Found:
     volumes: tuple[Volume, ...] = ()
     networks: tuple[Network, ...] = ()
     images: tuple[Image, ...] = ()
+    jobs: tuple[str, ...] = ()  # scheduled by us
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +78,12 @@ class Plan:
     kept_volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()  # below the root, but not ours
 
     def __bool__(self) -> bool:
-        return bool(self.containers or self.networks or self.volumes or self.images or self.directories)
+        return bool(self.containers or self.networks or self.volumes or self.images or self.directories
+                    or self.jobs)
 
     def result(self) -> dict[str, t.Any]:
         """What a module returns about it."""
@@ -88,6 +94,7 @@ class Plan:
             "kept_volumes": list(self.kept_volumes),
             "images": list(self.images),
             "directories": list(self.directories),
+            "jobs": list(self.jobs),
             "foreign": list(self.foreign),
         }
 
@@ -131,6 +138,7 @@ def decide(
         kept_volumes=() if delete_data else volumes,
         images=_images(found.images) if remove_images else (),
         directories=directories,
+        jobs=tuple(name for name in found.jobs if name in {f"{prefix}-{one}" for one in (*components, DRIFT)}),
         foreign=tuple(name for name in found.directories if name not in directories),
     )
 
@@ -151,7 +159,8 @@ def _some(
         directories=tuple(name for name in found.directories if name in names),
         projects=tuple(name for name in found.projects if name in names),
         containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
-        networks=tuple(one for one in found.networks if not one.platform))
+        networks=tuple(one for one in found.networks if not one.platform),
+        jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
     return decide(part, root, prefix, names, delete_data, remove_images=False)
 
 

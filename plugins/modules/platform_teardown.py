@@ -117,6 +117,11 @@ directories:
   returned: always
   type: list
   elements: str
+jobs:
+  description: Jobs of systemd or cron that were removed, such as the renewal of certificates.
+  returned: always
+  type: list
+  elements: str
 foreign:
   description: Entries below O(root) that are not ours and stay.
   returned: always
@@ -140,6 +145,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Comma
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
 from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
 from ansible_collections.mooring.stack.plugins.module_utils._images import REPLACED, noted
+from ansible_collections.mooring.stack.plugins.module_utils._step_schedule import jobs, unschedule
 from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Container,
     Found,
@@ -172,6 +178,7 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
         directories=tuple(entry.name for entry in entries),
         projects=tuple(entry.name for entry in entries if (entry / ".mooring" / "manifest.json").exists()),
         applications=tuple(path.stem for path in sorted((root / "app_blue_green").glob("*.json"))),
+        jobs=tuple(jobs()),
     )
     if not docker.answers():
         if files.projects:
@@ -220,9 +227,12 @@ def read_images(docker: Docker) -> tuple[Image, ...]:
     )
 
 
-def apply(docker: Docker, root: pathlib.Path, plan: Plan) -> list[str]:
+def apply(module: AnsibleModule, docker: Docker, root: pathlib.Path, plan: Plan) -> list[str]:
     """Remove what the plan says; returns what had to stay. Interrupted, the next run goes on."""
     left: list[str] = []
+    # First: nothing may start what is about to go.
+    for job in plan.jobs:
+        unschedule(module, job)
 
     def attempt(what: str, *args: str) -> None:
         try:
@@ -269,7 +279,7 @@ def main() -> None:
         )
         left = []
         if not module.check_mode and params["state"] == "absent":
-            left = apply(docker, root, plan)
+            left = apply(module, docker, root, plan)
     module.exit_json(changed=bool(plan) and params["state"] == "absent", left=left, **plan.result())
 
 

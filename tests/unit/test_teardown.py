@@ -70,6 +70,7 @@ WHOLE = Found(
         for name in ("data_stores", "demo-blue", "demo-green", "nginx_certbot")),
     volumes=(Volume("mooring-mysql", "mooring-data_stores"),),
     networks=(Network("mooring", "", "mooring"),),
+    jobs=("mooring-drift", "mooring-nginx_certbot", "mooring-two-nginx_certbot"),
     images=(Image("sha256:1", ("mooring.local/mysql:9",)),),
 )
 
@@ -85,6 +86,15 @@ def test_one_component_alone(only, containers, directories, volumes):
     assert list(part.directories) == directories
     assert list(part.volumes) == volumes
     assert (part.networks, part.images, part.foreign) == ((), (), ())
+
+
+@pytest.mark.parametrize("only, jobs", [
+    ((), ("mooring-drift", "mooring-nginx_certbot")),  # those of another platform stay
+    (("nginx_certbot",), ("mooring-nginx_certbot",)),
+    (("data_stores",), ()),
+])
+def test_nothing_goes_on_starting_what_is_gone(only, jobs):
+    assert decide(WHOLE, "/opt/mooring", "mooring", COMPONENTS, True, True, only).jobs == jobs
 
 
 def test_a_component_that_is_not_there_is_named_with_those_that_are():
@@ -143,7 +153,7 @@ def test_only_a_state_directory_is_removed_on_the_controller(tmp_path):
 
 
 def test_the_report_names_what_stays():
-    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "foreign", "left")
+    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "foreign", "left")
     empty = dict.fromkeys(kinds, [])
     assert report(empty) == ["There was nothing to remove."]
     some = {"containers": ["a"], "directories": ["b", "c"], "kept_volumes": ["v"], "foreign": ["f"],
@@ -159,5 +169,5 @@ def test_the_report_names_what_stays():
 def test_a_plan_is_true_if_it_removes_something():
     assert all(
         dataclasses.replace(plan(Found()), **{kind: ("x",)})
-        for kind in ("containers", "networks", "volumes", "images", "directories")
+        for kind in ("containers", "networks", "volumes", "images", "directories", "jobs")
     )
