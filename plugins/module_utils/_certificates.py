@@ -15,6 +15,10 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 
 ECDSA, RSA = "ecdsa", "rsa"
 
+# Where certbot's container has its tree and the challenge directory. certbot writes
+# these paths into its lineages, so they are the same wherever it runs.
+CONFIG_DIRECTORY, WEBROOT = "/etc/letsencrypt", "/var/www/acme"
+
 NOTHING = "nothing"
 PLACEHOLDER = "placeholder"
 DEPLOY = "deploy"
@@ -356,8 +360,8 @@ def certbot_arguments(desired: Desired, decision: Decision, email: str, dry_run:
     """certbot's own arguments for one order, as run inside its container."""
     arguments = [
         "certonly", "--non-interactive", "--agree-tos",
-        "--webroot", "--webroot-path", "/var/www/acme",
-        "--logs-dir", "/etc/letsencrypt/logs", "--max-log-backups", "10",
+        "--webroot", "--webroot-path", WEBROOT,
+        "--logs-dir", f"{CONFIG_DIRECTORY}/logs", "--max-log-backups", "10",
         "--work-dir", "/tmp",
         "--server", desired.directory,
         "--cert-name", desired.name,

@@ -116,15 +116,15 @@ class Store:
         fingerprint = x509.pem_fingerprint(fullchain)
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
         versions = os.path.join(self.directory, f"{name}.d")
-        files.make_directory(versions, 0o755)
+        files.make_directory(versions, 0o755, self.owner, self.owner)
         version, staged = (os.path.join(versions, entry) for entry in (fingerprint, f".{fingerprint}"))
         shutil.rmtree(staged, ignore_errors=True)
-        files.make_directory(staged, 0o755)
+        files.make_directory(staged, 0o755, self.owner, self.owner)
         leaf, chain = x509.split_chain(fullchain)
         for file, content in (("fullchain.pem", fullchain), ("cert.pem", leaf), ("chain.pem", chain)):
-            files.write_file(os.path.join(staged, file), content, 0o444)
-        files.write_file(os.path.join(staged, "origin.json"), json.dumps({"acme_directory": origin}).encode(), 0o444)
-        files.write_file(os.path.join(staged, "privkey.pem"), key, 0o400, self.owner, self.owner)
+            self._write(os.path.join(staged, file), content, 0o444)
+        self._write(os.path.join(staged, "origin.json"), json.dumps({"acme_directory": origin}).encode(), 0o444)
+        self._write(os.path.join(staged, "privkey.pem"), key, 0o400)
         if os.path.isdir(version):
             # The same certificate again, because its files were damaged.
             os.rename(version, f"{staged}.damaged")
@@ -133,6 +133,19 @@ class Store:
         self._link(name, f"{name}.d/{fingerprint}")
         self._prune(versions, fingerprint)
         return fingerprint
+
+    @contextlib.contextmanager
+    def lock(self) -> t.Iterator[None]:
+        """Hold off every other run, whoever it runs as."""
+        os.makedirs(self.directory, mode=0o755, exist_ok=True)
+        path = os.path.join(self.directory, ".lock")
+        if not os.path.exists(path):
+            self._write(path, b"", 0o600)
+        with files.lock(path, "A certificate"):
+            yield
+
+    def _write(self, path: str, content: bytes, mode: int) -> None:
+        files.write_file(path, content, mode, self.owner, self.owner)
 
     def _link(self, name: str, target: str) -> None:
         path = os.path.join(self.directory, name)
@@ -152,16 +165,21 @@ class Store:
 
     def _layout(self, name: str) -> list[tuple[str, int, int]]:
         directory = os.path.join(self.directory, name)
-        layout = [(self.directory, 0o755, 0), (os.path.realpath(directory), 0o755, 0)]
-        layout += [(os.path.join(directory, f), 0o444, 0) for f in ("fullchain.pem", "cert.pem", "chain.pem")]
-        layout.append((os.path.join(directory, "privkey.pem"), 0o400, self.owner))
-        return [entry for entry in layout if os.path.exists(entry[0])]
+        modes = {os.path.realpath(directory): 0o755}
+        modes |= {os.path.join(directory, f): 0o444 for f in ("fullchain.pem", "cert.pem", "chain.pem")}
+        modes[os.path.join(directory, "privkey.pem")] = 0o400
+        # Whoever renews as the owner has to be able to take it.
+        modes[os.path.join(self.directory, ".lock")] = 0o600
+        return [(path, mode, self.owner) for path, mode in modes.items() if os.path.exists(path)]
 
 
 class Proxy:
-    """The nginx container, addressed from the host."""
+    """The nginx container, addressed from the host or (``inside``) from a container on its network."""
 
-    def __init__(self, docker: Docker, container: str, network: str, reload: list[str]) -> None:
+    def __init__(
+        self, docker: Docker, container: str, network: str, reload: list[str], inside: bool = False,
+    ) -> None:
+        self.inside = inside
         self.docker = docker
         self.container = container
         self.network = network
@@ -169,11 +187,17 @@ class Proxy:
 
     def address(self) -> str:
         """Its address on the platform network, "" where it does not run."""
+        if self.inside:
+            try:
+                return socket.gethostbyname(self.container)
+            except OSError:
+                return ""
         return container_address(self.docker, self.container, self.network)
 
     def reload(self) -> None:
-        """Let nginx read its certificates again; old workers finish their requests."""
-        self.docker.run("exec", self.container, *self.reload_command)
+        """Let a proxy that keeps what it has read read its certificates again."""
+        if self.reload_command:
+            self.docker.run("exec", self.container, *self.reload_command)
 
     def served(self, address: str, domain: str) -> str:
         """Fingerprint of what a client that asks for ``domain`` gets, "" if it gets no certificate."""
@@ -191,7 +215,7 @@ class Proxy:
             return ""
 
     def confirm(self, address: str, desired: certs.Desired, fingerprint: str) -> None:
-        """Wait until a handshake for the certificate's first name gets it; a reload takes a moment."""
+        """Wait until a handshake for the certificate's first name gets it; a reload would take a moment."""
         deadline = time.monotonic() + RELOAD_SECONDS
         while True:
             got = self.served(address, desired.domains[0])
@@ -205,13 +229,15 @@ class Proxy:
                 )
             time.sleep(0.2)
 
-    def check_challenge(self, address: str, webroot: str, domains: tuple[str, ...]) -> None:
+    def check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:
         """Fetch a token the way the CA will; raises before any order is spent."""
-        directory = os.path.join(webroot, CHALLENGES)
-        os.makedirs(directory, mode=0o755, exist_ok=True)
+        directory = webroot
+        for part in ("", *CHALLENGES.split("/")):
+            directory = os.path.join(directory, part)
+            files.make_directory(directory, 0o755, owner, owner)
         name, token = f"mooring-check-{secrets.token_hex(8)}", secrets.token_hex(16)
         path = os.path.join(directory, name)
-        files.write_file(path, token.encode(), 0o444)
+        files.write_file(path, token.encode(), 0o444, owner, owner)
         try:
             for domain in domains:
                 url = f"http://{domain}/{CHALLENGES}/{name}"
@@ -232,8 +258,9 @@ class Proxy:
 class Ledger:
     """The attempts of this host, as JSON beside certbot's tree."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, owner: int) -> None:
         self.path = path
+        self.owner = owner
 
     def read(self) -> list[certs.Attempt]:
         """All attempts; an empty list where nothing was ever tried."""
@@ -268,16 +295,19 @@ class Ledger:
 
     def _write(self, attempts: list[certs.Attempt]) -> None:
         text = json.dumps(certs.render_ledger(attempts, utcnow()), indent=2) + "\n"
-        files.write_file(self.path, text.encode(), 0o600)
+        files.write_file(self.path, text.encode(), 0o600, self.owner, self.owner)
 
 
 class Certbot:
-    """certbot in a throwaway container."""
+    """certbot, in a throwaway container or (``inside``) as a program of the container that this runs in."""
 
     def __init__(
         self, docker: Docker, *, image: str, network: str, directory: str, webroot: str, bundle: str, email: str,
+        owner: int = 0, inside: bool = False,
     ) -> None:
         self.docker = docker
+        self.owner = owner
+        self.inside = inside
         self.image = image
         self.network = network
         self.directory = directory
@@ -322,23 +352,14 @@ class Certbot:
                 self._run(arguments, desired, "The order")
 
     def _run(self, arguments: list[str], desired: certs.Desired, what: str) -> None:
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        command = [
-            "run", "--rm", "--network", self.network, "--label", "mooring.purpose=certbot",
-            "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-            "--volume", f"{self.directory}:/etc/letsencrypt",
-            "--volume", f"{self.webroot}:/var/www/acme",
-        ]
-        if self.bundle:
-            if not os.path.isfile(self.bundle):
-                raise MooringError(f"The CA bundle {self.bundle} for the ACME directory does not exist on this host.")
-            command += ["--volume", f"{os.path.realpath(self.bundle)}:/run/acme-ca.pem:ro"]
-            for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
-                command += ["--env", f"{variable}=/run/acme-ca.pem"]
+        self.own()
         # The limit is inside the container: killing the docker client would leave certbot running.
-        command += ["--entrypoint", "timeout", self.image, str(CERTBOT_SECONDS), "certbot", *arguments]
+        limited = ["timeout", str(CERTBOT_SECONDS), "certbot", *arguments]
         try:
-            self.docker.run(*command)
+            if self.inside:
+                self.docker.command(*limited)
+            else:
+                self.docker.run(*self._container(), *limited)
         except CommandFailed as error:
             said = f"{error.stdout}\n{error.stderr}"
             if certs.account_unknown(said):
@@ -354,6 +375,38 @@ class Certbot:
                 f"{what} for the certificate '{desired.name}' failed. {reason} "
                 f"The full log is {self.directory}/logs/letsencrypt.log."
             ) from error
+
+    def foreign(self) -> dict[str, list[str]]:
+        """What in the tree and the webroot belongs to somebody else, as after certbot was run by hand as root."""
+        found = {}
+        for root in filter(os.path.isdir, (self.directory, self.webroot)):
+            paths = [root]
+            for folder, folders, names in os.walk(root):
+                paths += [os.path.join(folder, name) for name in (*folders, *names)]
+            found[root] = [path for path in paths if os.lstat(path).st_uid != self.owner]
+        return {root: paths for root, paths in found.items() if paths}
+
+    def own(self) -> None:
+        """Make the tree, and all in it and in the webroot certbot's own."""
+        files.make_directory(self.directory, 0o700, self.owner, self.owner)
+        for path in (path for paths in self.foreign().values() for path in paths):
+            os.chown(path, self.owner, self.owner, follow_symlinks=False)
+
+    def _container(self) -> list[str]:
+        """Arguments of docker for a container in which the rest of the line runs."""
+        command = [
+            "run", "--rm", "--network", self.network, "--label", "mooring.purpose=certbot",
+            "--user", f"{self.owner}:{self.owner}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--volume", f"{self.directory}:{certs.CONFIG_DIRECTORY}",
+            "--volume", f"{self.webroot}:{certs.WEBROOT}",
+        ]
+        if self.bundle:
+            if not os.path.isfile(self.bundle):
+                raise MooringError(f"The CA bundle {self.bundle} for the ACME directory does not exist on this host.")
+            command += ["--volume", f"{os.path.realpath(self.bundle)}:/run/acme-ca.pem:ro"]
+            for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+                command += ["--env", f"{variable}=/run/acme-ca.pem"]
+        return [*command, "--entrypoint", "", self.image]
 
     def _forget_account(self, directory: str) -> None:
         host = re.sub(r"^https?://([^/]+).*", r"\1", directory)

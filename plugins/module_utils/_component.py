@@ -23,9 +23,9 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
 
 NAMES = (
-    "acme_root_certificate", "certbot_certificate", "compose_project", "distro_image", "docker_daemon",
-    "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts", "redis_server",
-    "release_info", "release_switch",
+    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "distro_image",
+    "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts",
+    "redis_server", "release_info", "release_switch",
 )
 
 
@@ -49,6 +49,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_acme_root_certificate as code
     elif name == "certbot_certificate":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot_certificate as code
+    elif name == "certificate_renewal":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as code
     elif name == "compose_project":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as code
     elif name == "distro_image":

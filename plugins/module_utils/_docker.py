@@ -111,10 +111,13 @@ class Docker:
 
     def run(self, *args: str, data: str | None = None) -> str:
         """Standard output of ``docker <args>``; raises :class:`CommandFailed`."""
-        argv = [self.binary, *args]
-        rc, out, err = self._run(argv, data=data) if data is not None else self._run(argv)
+        return self.command(self.binary, *args, data=data)
+
+    def command(self, *argv: str, data: str | None = None) -> str:
+        """Standard output of any program; raises :class:`CommandFailed`."""
+        rc, out, err = self._run(list(argv), data=data) if data is not None else self._run(list(argv))
         if rc != 0:
-            raise CommandFailed(argv, rc, out, err)
+            raise CommandFailed(list(argv), rc, out, err)
         return out
 
     def succeeds(self, *args: str) -> bool:

@@ -289,6 +289,12 @@ def _name(value: t.Any) -> tuple[str, str] | None:
     return f"'{value}' cannot name Docker objects", "Use lower-case letters, digits, '-' and '_'"
 
 
+def _rate(value: t.Any) -> tuple[str, str] | None:
+    if re.fullmatch(r"[1-9][0-9]*r/[sm]", str(value)):
+        return None
+    return f"'{value}' is not a rate", "Write it like 10r/s or 30r/m"
+
+
 def _timezone(value: t.Any) -> tuple[str, str] | None:
     if re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", str(value)):
         return None
@@ -317,6 +323,7 @@ CHECKS: dict[str, Check] = {
     "port": _port,
     "log_size": _size,
     "publish": _publish,
+    "rate": _rate,
     "resolve_to": _address,
     "subnet": _network,
     "timeout": _duration,

@@ -11,7 +11,6 @@ import os
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
-from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import (
     PLACEHOLDER_LIFETIME,
@@ -51,7 +50,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "image": {"type": "str"},
     "network": {"type": "str"},
     "proxy_container": {"type": "str"},
-    "reload_command": {"type": "list", "elements": "str", "default": ["nginx", "-s", "reload"]},
+    "reload_command": {"type": "list", "elements": "str", "default": []},
 }
 
 FOR_ORDERS = [
@@ -76,6 +75,8 @@ class Work:
     stale: bool = False
     error: str = ""
     kept: str = ""
+    # Not due by its age; certbot asks whether the CA wants it renewed early all the same.
+    asks: bool = False
 
     @property
     def changes(self) -> bool:
@@ -84,7 +85,7 @@ class Work:
 
     @property
     def reloads(self) -> bool:
-        """Whether nginx has to read the certificate again."""
+        """Whether a proxy that keeps what it has read has to read the certificate again."""
         return self.stale or self.decision.action != certs.NOTHING
 
     def differences(self, serving: bool) -> list[Difference]:
@@ -111,6 +112,7 @@ class Work:
         return {
             "name": self.desired.name,
             "names": sorted(pair.names) if pair else [],
+            "not_before": certs.stamp(pair.not_before) if pair else "",
             "not_after": certs.stamp(pair.not_after) if pair else "",
             "fingerprint": pair.fingerprint if pair else "",
             "issuer": pair.issuer if pair else "",
@@ -120,17 +122,26 @@ class Work:
 
 
 class Run:
-    """What the step's parameters point at, and the run's steps."""
+    """What the step's parameters point at, and the run's steps.
 
-    def __init__(self, params: dict[str, t.Any], docker: Docker) -> None:
+    ``inside`` is for a run in a container beside the proxy: certbot is a program
+    there, and the proxy has a name. ``ask`` lets certbot ask the CA about every
+    certificate, because one may have to go long before its end (RFC 9773).
+    """
+
+    def __init__(
+        self, params: dict[str, t.Any], docker: Docker, *, inside: bool = False, ask: bool = False,
+    ) -> None:
         self.params = params
+        self.ask = ask
         self.serving = params["state"] == "present"
         # A root that is not there yet, as before the test CA's first start, is no reason to replace anything.
         root = params["trusted_root"] or ""
         self.roots = root if root and os.path.exists(root) else ""
         self.store = Store(params["certificates_dir"], params["owner"], self.roots)
-        self.ledger = Ledger(params["ledger"] or "")
-        self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"])
+        self.ledger = Ledger(params["ledger"] or "", params["owner"])
+        self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"],
+                           inside)
         self.address = self.proxy.address() if self.serving else ""
         self.certbot = Certbot(
             docker,
@@ -140,7 +151,15 @@ class Run:
             webroot=params["webroot"] or "",
             bundle=params["acme_ca_bundle"] or "",
             email=params["acme_email"],
+            owner=params["owner"],
+            inside=inside,
         )
+
+    def foreign(self) -> list[Difference]:
+        """What certbot's user could not use of its own."""
+        return [Difference(f"directory {root}", "owner", self.params["owner"],
+                           f"others, of {len(paths)} of its files and directories")
+                for root, paths in self.certbot.foreign().items()]
 
     def read(self) -> list[Work]:
         """Declared, found, decided, for every certificate."""
@@ -165,18 +184,26 @@ class Run:
         if self.address and decision.action == certs.NOTHING and served.pair:
             work.served = self.proxy.served(self.address, desired.domains[0])
             work.stale = work.served != served.pair.fingerprint
+        if self.ask and decision.action == certs.NOTHING and not work.stale:
+            work.asks = True
+            work.decision = certs.Decision(certs.RENEW, "certbot or the CA finds it due before its time.")
         return work
 
     def apply(self, works: list[Work]) -> None:
         """Do what was decided. One certificate's failure is kept for the end: it must not stop the others."""
-        if any(work.changes for work in works):
-            os.makedirs(self.store.directory, mode=0o755, exist_ok=True)
-            with files.lock(os.path.join(self.store.directory, ".lock"), "A certificate"):
+        foreign = self.foreign()
+        if foreign or any(work.changes for work in works):
+            with self.store.lock():
+                if foreign:
+                    self.certbot.own()
                 for work in works:
                     try:
                         self._apply_one(work)
                     except MooringError as error:
                         work.error = str(error)
+                    except OSError as error:
+                        # A full disk, a file system that is read-only: what served before still serves.
+                        work.error = f"The certificate '{work.desired.name}' could not be written: {error}."
                     work.after = self.store.read(work.desired.name)
         if not self.serving:
             return
@@ -208,14 +235,20 @@ class Run:
             raise MooringError(
                 f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
                 f"for the certificate '{desired.name}'.")
-        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains)
-        certs.check_ledger(desired, self.ledger.read(), utcnow())
+        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains, self.params["owner"])
         try:
+            certs.check_ledger(desired, self.ledger.read(), utcnow())
             self.certbot.order(desired, work.decision, self.ledger)
+        except certs.TooSoon:
+            if not work.asks:
+                raise
+            work.decision = certs.Decision(certs.NOTHING, "It is as declared; the CA was asked often enough.")
+            return
         except Kept as kept:
             if work.decision.action != certs.RENEW:
                 raise
-            work.decision, work.kept = certs.Decision(certs.NOTHING, str(kept)), str(kept)
+            work.decision = certs.Decision(certs.NOTHING, "It is as declared." if work.asks else str(kept))
+            work.kept = "" if work.asks else str(kept)
             return
         lineage = self.certbot.lineage(desired.name, self.roots)
         problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
@@ -252,22 +285,31 @@ def _described(name: str, found: certs.Found) -> str:
     )
 
 
-def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Read, decide, apply; the result. Raises :class:`MooringError`."""
-    run = Run(params, Docker(module.run_command))
-    works = run.read()
+def converge(
+    module: t.Any, params: dict[str, t.Any], *, inside: bool = False, ask: bool = False,
+) -> dict[str, t.Any]:
+    """Read, decide, apply; the result. ``inside`` and ``ask`` as in :class:`Run`. Raises :class:`MooringError`."""
+    run = Run(params, Docker(module.run_command), inside=inside, ask=ask)
+    works, foreign = run.read(), run.foreign()
+    errors = []
     if not module.check_mode:
-        run.apply(works)
+        try:
+            run.apply(works)
+        except MooringError as error:
+            errors.append(str(error))
+        except OSError as error:
+            errors.append(f"The certificates cannot be worked on: {error}.")
     result = {
-        "changed": any(work.changes or work.stale for work in works),
-        "differences": [one.as_dict() for work in works for one in work.differences(run.serving)],
+        "changed": bool(foreign) or any(work.changes or work.stale for work in works),
+        "differences": [one.as_dict() for one in (
+            *foreign, *(one for work in works for one in work.differences(run.serving)))],
         "notices": [f"Certificate {work.desired.name}: {work.kept}" for work in works if work.kept],
         "certificates": [work.result() for work in works],
-        "reloaded": run.serving and any(work.reloads for work in works),
+        "reloaded": run.serving and bool(params["reload_command"]) and any(work.reloads for work in works),
     }
     if module._diff:
         result["diff"] = diff(works, module.check_mode)
-    errors = [work.error for work in works if work.error]
+    errors = [*(work.error for work in works if work.error), *errors]
     if errors:
         raise MooringError(" ".join(errors), **result)
     return result

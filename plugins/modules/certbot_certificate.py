@@ -18,8 +18,10 @@ description:
     production directory of Let's Encrypt is rehearsed against its staging directory.
   - Every attempt is written down on the host. After 4 failed attempts for a name within an hour, or 4
     certificates for the same names within a week, no order is placed, and the message says when the next may be.
-  - The old certificate serves until the new one is verified. nginx reloads only when the certificate changed,
-    and a TLS handshake confirms what it serves.
+  - The old certificate serves until the new one is verified. A link then leads to the new one, and a TLS handshake
+    confirms what the proxy serves. nginx needs no reload for that if its C(ssl_certificate) holds a variable, because
+    it then reads the file at each handshake (documentation of C(ngx_http_ssl_module)); the role
+    C(nginx_certbot) does so.
 options:
   certificates:
     description: The certificates.
@@ -56,7 +58,7 @@ options:
     type: path
     required: true
   owner:
-    description: Numeric uid that the proxy runs as, and that may read the keys.
+    description: Numeric uid that proxy and certbot run as. Certificates, keys and certbot's tree belong to it.
     type: int
     default: 101
   letsencrypt_dir:
@@ -95,10 +97,13 @@ options:
     description: Name of the proxy's container.
     type: str
   reload_command:
-    description: Program and arguments that, run in the proxy's container, let it read its certificates again.
+    description:
+      - Program and arguments that, run in the proxy's container after a certificate changed, let it read its
+        certificates again, such as V([nginx, -s, reload]).
+      - Empty is for a proxy that reads them at each handshake.
     type: list
     elements: str
-    default: [nginx, -s, reload]
+    default: []
 attributes:
   check_mode:
     support: full
@@ -134,7 +139,7 @@ EXAMPLES = r"""
     certificates_dir: /opt/mooring/nginx_certbot/certificates
     letsencrypt_dir: /opt/mooring/nginx_certbot/letsencrypt
     webroot: /opt/mooring/nginx_certbot/webroot
-    ledger: /opt/mooring/nginx_certbot/acme-ledger.json
+    ledger: /opt/mooring/nginx_certbot/letsencrypt/ledger.json
     acme_directory: https://acme-v02.api.letsencrypt.org/directory
     image: certbot/certbot:v5.6.0
     network: mooring
@@ -167,6 +172,10 @@ certificates:
       description: The domains in it, empty while there is none.
       type: list
       elements: str
+    not_before:
+      description: When it begins, in UTC, empty while there is none.
+      type: str
+      sample: "2026-11-25T10:00:00Z"
     not_after:
       description: When it ends, in UTC, empty while there is none.
       type: str

@@ -72,12 +72,12 @@ def engine_tasks(daemon_json: str) -> list[Task]:
     return [{**task, "tags": ["engine"]} for task in tasks]
 
 
-def timer_tasks(units: dict[str, str], timer: str) -> list[Task]:
-    """A timer: the files of its units by path, and the timer that is to run."""
+def timer_tasks(units: dict[str, str]) -> list[Task]:
+    """Timers: the files of their units by path, and the timers that are to run."""
     tasks: list[Task] = [{"name": path, "ansible.builtin.copy": {"content": text, "dest": path, "mode": "0644"}}
                          for path, text in units.items()]
-    tasks.append({"name": timer, "ansible.builtin.systemd_service": {
-        "name": timer, "state": "started", "enabled": True}})
+    tasks += [{"name": name, "ansible.builtin.systemd_service": {"name": name, "state": "started", "enabled": True}}
+              for name in (path.rpartition("/")[2] for path in units) if name.endswith(".timer")]
     return [{**task, "tags": ["timer"]} for task in tasks]
 
 

@@ -260,16 +260,15 @@ KINDS: tuple[Kind, ...] = (
     # -- certificates and the proxy -----------------------------------------
     Kind("certificate replaced by a self-signed one", "nginx_certbot",
          "self_signed $P/nginx_certbot/certificates/platform.d/mine; "
-         "ln -sfn platform.d/mine $P/nginx_certbot/certificates/platform; reload_proxy", "certificate",
+         "ln -sfn platform.d/mine $P/nginx_certbot/certificates/platform", "certificate",
          (Sees(CERTIFICATE, ".*"),), combined=True),
     Kind("key readable by others", "nginx_certbot", "chmod 0644 $P/nginx_certbot/certificates/platform/privkey.pem",
          "certificate", (Sees("file .*/privkey.pem", "mode", "0400", "0644"),)),
     Kind("certificate link missing", "nginx_certbot", "rm $P/nginx_certbot/certificates/platform", "certificate",
          (Sees(CERTIFICATE, ".*"),)),
-    Kind("proxy serves another certificate than on disk", "nginx_certbot",
-         "cd $P/nginx_certbot/certificates; was=$(readlink platform); self_signed platform.d/mine; "
-         "ln -sfn platform.d/mine platform; reload_proxy; ln -sfn $was platform; rm -r platform.d/mine", "certificate",
-         (Sees(CERTIFICATE, "served fingerprint"),)),
+    Kind("renewal timer disabled", "nginx_certbot", "systemctl disable --now mooring-nginx_certbot.timer 2>&1",
+         "systemctl is-enabled mooring-nginx_certbot.timer; systemctl is-active mooring-nginx_certbot.timer",
+         (Sees("timer mooring-nginx_certbot.timer", "enabled", "enabled", "disabled"),), baseline="timer"),
     Kind("proxy runs another configuration than on disk", "nginx_certbot",
          "cd $P/nginx_certbot/nginx; cp -p headers.conf /root/; "
          "echo 'add_header X-By-Hand yes always;' >> headers.conf; reload_proxy; cp -p /root/headers.conf headers.conf",

@@ -48,7 +48,7 @@ EXTRA: dict[str, dict[str, t.Any]] = {
         "drift_schedule_calendar": "*-01-01 04:00:00", "drift_schedule_user": "root",
         "drift_schedule_ansible_playbook": "/bin/true", "drift_schedule_playbook": "drift.yml",
         "drift_schedule_inventories": [], "drift_schedule_config": "", "drift_schedule_directory": "/root"},
-    "nginx_certbot": {"nginx_certbot_https_bind": f"0.0.0.0:{PORT}"},
+    "nginx_certbot": {"nginx_certbot_https_bind": f"0.0.0.0:{PORT}", "nginx_certbot_renewal": "host"},
     "data_stores": {
         "data_stores_mysql_schemas": ["demo", "archive"],
         "data_stores_mysql_accounts": [
@@ -63,7 +63,6 @@ EXTRA: dict[str, dict[str, t.Any]] = {
              "rules": "~jobs:* +@read +@write -@dangerous"}],
     },
 }
-TIMER = "mooring-drift.timer"
 STATEMENTS = """\
 CREATE DATABASE IF NOT EXISTS demo; CREATE DATABASE IF NOT EXISTS archive;
 CREATE USER IF NOT EXISTS report@'%' IDENTIFIED BY '{report}' REQUIRE SSL WITH MAX_USER_CONNECTIONS 5;
@@ -249,10 +248,10 @@ class Site:
         """Everything that check mode must leave alone. What servers write by themselves is left out."""
         return self.sh(
             "cd /; find opt/mooring etc/docker etc/mooring etc/systemd etc/cron.d "
-            r"\( -path '*/log/*' -o -path '*/run/*' -o -path '*/tmp/*' -o -path 'opt/mooring/metrics*' \) -prune "
+            r"\( -path '*/log/*' -o -path '*/run/*' -o -path '*/tmp/*' -o -path '*/metrics*' \) -prune "
             r"-o -printf '%p %M %U:%G %T@ %l\n' | sort; "
             "find opt/mooring etc/docker etc/mooring -type f -not -path '*/log/*' -not -path '*/run/*' "
-            "-not -path '*/tmp/*' -not -path 'opt/mooring/metrics*' -print0 | sort -z | xargs -0r sha256sum; "
+            "-not -path '*/tmp/*' -not -path '*/metrics/*' -print0 | sort -z | xargs -0r sha256sum; "
             "dpkg -l | sha256sum; systemctl is-enabled docker; "
             "docker ps -aq --no-trunc | xargs -r docker inspect -f "
             # One that restarts by itself has another start time each time one looks.
@@ -285,7 +284,7 @@ class Site:
                    for name, file in (("report", "operator_password"), ("demo", "demo_mysql_password"))}
         tasks = [*naive.engine_tasks(self.sh("cat /etc/docker/daemon.json")), naive.network_task()]
         units = {path: self.sh(f"cat {path}") for path in self.sh("ls /etc/systemd/system/mooring-*").split()}
-        tasks += naive.timer_tasks(units, TIMER)
+        tasks += naive.timer_tasks(units)
         for project in naive.projects(tree):
             tasks += naive.project_tasks(project, PLATFORM / project.name)
         tasks += naive.account_tasks(STATEMENTS.format(**secrets), "mooring-data_stores-mysql-1")

@@ -84,7 +84,7 @@ GOOD = {
     "nginx_certbot_acme_email": "",
     "nginx_certbot_routes": [
         {"path": "/api", "application": "demo", "access": "public"},
-        {"path": "/db", "upstream": "http://mysql:3306", "allow": ["10.0.0.0/8"], "max_body": "10m"},
+        {"path": "/db", "upstream": "http://mysql:3306", "allow": ["10.0.0.0/8"], "max_body": "10m", "rate": "10r/s"},
     ],
     "nginx_certbot_users": [{"name": "operator", "password_hash": HASH}],
     "app_blue_green_name": "demo",
@@ -173,6 +173,7 @@ CASES = [
     ({"docker_engine_upstream_repository": "nonsense"}, "is not an http or https URL"),
     ({"nginx_certbot_routes.1.max_body": "much"}, "nginx_certbot_routes[1].max_body"),
     ({"nginx_certbot_routes.1.max_body": "500 m"}, "nginx_certbot_routes[1].max_body"),
+    ({"nginx_certbot_routes.1.rate": "10/s"}, "'10/s' is not a rate. Write it like 10r/s"),
     ({"nginx_certbot_http_bind": "8080"}, "'8080' is not an address with a port"),
     ({"nginx_certbot_http_bind": "127.0.0.1:99999"}, "is not an address with a port"),
     ({"nginx_certbot_http_bind": ""}, "nginx_certbot_http_bind"),

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renewal without Ansible: the program that is made, what it tells Prometheus, and the files on the host."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import types
+
+import pytest
+import yaml
+from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _renewal as renewal
+from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot_certificate as certificate
+from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as step
+from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Kept, Store
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ONE = {"name": "platform", "not_before": "2026-11-25T10:00:00Z", "not_after": "2027-02-23T10:00:00Z"}
+
+
+def settings(tmp_path, **changes):
+    """What a run is told, for a place of its own."""
+    params = {
+        "certificates": [{"name": "platform", "domains": ["a.example.com"], "key_type": "ecdsa"}],
+        "state": "present", "certificates_dir": str(tmp_path / "certificates"), "owner": os.geteuid(),
+        "letsencrypt_dir": str(tmp_path / "letsencrypt"), "webroot": str(tmp_path / "webroot"),
+        "ledger": str(tmp_path / "ledger.json"), "acme_directory": "https://ca.example.com/directory",
+        "acme_ca_bundle": None, "trusted_root": None, "acme_email": "", "image": "certbot/certbot:v5.6.0",
+        "network": "mooring", "proxy_container": "no-such-proxy.invalid", "reload_command": [], **changes}
+    return {"certificate": params, "inside": True, "metrics": str(tmp_path / "certificates.prom")}
+
+
+# ---------------------------------------------------------------- the program
+
+
+def test_the_same_code_makes_the_same_bytes():
+    assert renewal.program() == renewal.program()
+
+
+def test_the_program_runs_without_ansible_and_says_what_is_wrong(tmp_path):
+    program, config = tmp_path / "certificates.pyz", tmp_path / "certificates.json"
+    program.write_bytes(renewal.program())
+    config.write_text(json.dumps(settings(tmp_path)))
+    # -I: no path of this process, so an import that is not packed fails; -S would hide cryptography too.
+    argv = [sys.executable, "-I", str(program), str(config)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "no-such-proxy.invalid does not run" in done.stderr
+    assert "platform: issue." in done.stdout
+    assert re.search(r"^mooring_certificates_last_run_timestamp_seconds \d{10}$", (tmp_path / "certificates.prom")
+                     .read_text(), re.MULTILINE)
+
+
+def test_nothing_in_the_program_needs_ansible():
+    for part in renewal.PARTS:
+        text = (ROOT / "plugins/module_utils" / f"{part}.py").read_text()
+        assert not re.search(r"(from|import) ansible[. ]", text), part
+        used = set(re.findall(r"module_utils(?:\.| import )(_\w+)", text))
+        assert used <= set(renewal.PARTS), f"{part} needs {used - set(renewal.PARTS)}"
+
+
+def test_again_and_again_until_it_is_told_to_stop(tmp_path):
+    said = tmp_path / "said"
+    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.FIRST_PAUSE = 0.01\n"
+            f"r.ALIVE = {str(tmp_path / 'alive')!r}\n"
+            f"raise SystemExit(r.repeat(['sh', '-c', 'echo round >> {said}; exit 1'], 0.05))")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        while not said.exists() or len(said.read_text().split()) < 3:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert (tmp_path / "alive").exists()
+
+
+# ---------------------------------------------------------------- asking the CA
+
+
+class AskedCertbot:
+    """certbot that keeps what it has, or that the ledger holds back."""
+
+    def __init__(self, answer):
+        self.answer, self.orders = answer, 0
+
+    def order(self, _desired, decision, _ledger):
+        self.orders += 1
+        assert decision.action == certs.RENEW
+        raise self.answer
+
+
+@pytest.mark.parametrize("answer", [Kept("kept"), certs.TooSoon("too soon")])
+def test_a_ca_that_wants_nothing_changes_nothing(tmp_path, monkeypatch, answer):
+    """Every look asks the CA; what it does not want renewed is neither a change nor news."""
+    given = settings(tmp_path)["certificate"]
+    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+    monkeypatch.setattr(x509, "PLACEHOLDER", "no placeholder")
+    chain, key = x509.self_signed(["a.example.com"], certs.ECDSA, now, dt.timedelta(days=90))
+    monkeypatch.setattr(x509, "PLACEHOLDER", "placeholder")
+    fingerprint = Store(given["certificates_dir"], os.geteuid()).put("platform", chain, key, given["acme_directory"])
+    run = certificate.Run(given, types.SimpleNamespace(), inside=True, ask=True)
+    run.address, run.certbot = "192.0.2.1", AskedCertbot(answer)
+    run.certbot.webroot, run.certbot.foreign = given["webroot"], dict
+    run.certbot.lineage = lambda *_unused: certs.Found()
+    monkeypatch.setattr(run.proxy, "served", lambda *_unused: fingerprint)
+    monkeypatch.setattr(run.proxy, "check_challenge", lambda *_unused: None)
+    works = run.read()
+    assert works[0].asks
+    run.apply(works)
+    assert run.certbot.orders == 1
+    assert (works[0].error, works[0].kept, works[0].changes) == ("", "", False)
+    assert works[0].after == works[0].before
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def samples(text):
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_metrics_hold_begin_and_end():
+    found = samples(renewal.metrics([ONE], 1795601150.4, True, ""))
+    assert found == {
+        'mooring_certificate_not_before_timestamp_seconds{name="platform"}': "1795600800",
+        'mooring_certificate_not_after_timestamp_seconds{name="platform"}': "1803376800",
+        "mooring_certificates_last_run_timestamp_seconds": "1795601150",
+        "mooring_certificates_last_good_run_timestamp_seconds": "1795601150"}
+
+
+def test_a_failure_keeps_what_was_known():
+    before = renewal.metrics([ONE], 100, True, "")
+    found = samples(renewal.metrics([], 200, False, before))
+    assert found['mooring_certificate_not_after_timestamp_seconds{name="platform"}'] == "1803376800"
+    assert found["mooring_certificates_last_run_timestamp_seconds"] == "200"
+    assert found["mooring_certificates_last_good_run_timestamp_seconds"] == "100"
+
+
+def test_a_certificate_that_is_no_longer_declared_is_not_told_of():
+    before = renewal.metrics([ONE], 100, True, "")
+    assert 'name="platform"' not in renewal.metrics([{**ONE, "name": "other"}], 200, True, before)
+
+
+def test_what_the_alerts_ask_for_is_told():
+    path = ROOT / "roles/nginx_certbot/templates/project/alerts/certificates.yml"
+    rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    asked = {name for rule in rules for name in re.findall(r"mooring_\w+", rule["expr"])}
+    assert asked == set(renewal.HELP)
+    assert all({"summary", "description"} <= set(rule["annotations"]) for rule in rules)
+
+
+# ---------------------------------------------------------------- on the host
+
+
+def module(check_mode=False):
+    return types.SimpleNamespace(check_mode=check_mode, _diff=False, run_command=lambda argv: (0, "", ""))
+
+
+def params(tmp_path):
+    given = settings(tmp_path)
+    return {"name": "mooring-nginx_certbot", "certificate": given["certificate"], "metrics": given["metrics"],
+            "directory": str(tmp_path / "renewal"), "runs_on": step.CONTAINER, "calendar": "hourly",
+            "cron": "17 * * * *", "jitter": "0"}
+
+
+@pytest.fixture(autouse=True)
+def no_schedule(monkeypatch):
+    """What a schedule does is another test's business."""
+    answer = {"changed": False, "differences": [], "notices": [], "diff": [], "manager": "cron"}
+    monkeypatch.setattr(step.schedule, "converge", lambda *_unused: answer)
+
+
+def test_the_files_are_written_once_and_put_right(tmp_path):
+    given = params(tmp_path)
+    predicted = step.converge(module(check_mode=True), given)
+    assert not (tmp_path / "renewal").exists()
+    made = step.converge(module(), given)
+    assert made["differences"] == predicted["differences"] and made["changed"] and made["manager"] == "container"
+    assert not step.converge(module(), given)["changed"]
+    program = tmp_path / "renewal" / step.PROGRAM
+    program.chmod(0o666)
+    (tmp_path / "renewal" / step.SETTINGS).write_text("{}")
+    found = step.converge(module(), given)["differences"]
+    assert [(one["field"], one["expected"]) for one in found][0] == ("mode", "0644")
+    assert [one["field"] for one in found] == ["mode", "content"]
+    assert not step.converge(module(), given)["changed"]
