@@ -40,12 +40,19 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     present = params["state"] == "present"
     desired = Network(
         params["name"], canonical(params["subnet"]), {key: str(value) for key, value in params["labels"].items()})
-    current = None
+    current, notices = None, []
     if docker.answers():
         current = read(docker, desired.name)
+        plan = decide(current, desired, present=present)
     elif not module.check_mode:
         raise MooringError("No Docker engine answers on this host. Run the docker_engine role first.")
-    plan = decide(current, desired, present=present)
+    elif docker.installed():
+        # A stopped engine keeps its networks, and whether this one is among them cannot be seen.
+        plan = Plan(remove=False, create=False)
+        notices.append(f"The Docker engine does not answer, so nobody knows whether the network {desired.name} is "
+                       "there and as declared. A run looks once the engine is started.")
+    else:
+        plan = decide(None, desired, present=present)
     after = desired if present else None
     if plan.changes_anything and not module.check_mode:
         apply(docker, plan, desired)
@@ -55,7 +62,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "changed": plan.changes_anything,
         "differences": [one.as_dict() for one in plan.differences],
-        "notices": [],
+        "notices": notices,
         "subnet": after.subnet if after else "",
         "diff": {"before_header": f"network {desired.name}", "after_header": f"network {desired.name}",
                  "before": current.described() if current else {}, "after": after.described() if after else {}},

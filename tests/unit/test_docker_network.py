@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 
 import pytest
+from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as step
 from ansible_collections.mooring.stack.plugins.module_utils._docker_network import Network, canonical, decide
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -82,3 +84,17 @@ def test_canonical() -> None:
     for wrong in ("198.51.100.7/24", "198.51.100.0/33", "anything"):
         with pytest.raises(MooringError, match="CIDR"):
             canonical(wrong)
+
+
+@pytest.mark.parametrize(("installed", "changed", "notices"), [(False, True, 0), (True, False, 1)])
+def test_check_mode_without_an_engine(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, changed: bool, notices: int,
+) -> None:
+    """On a bare host the network will be made; a stopped engine has its networks, and nobody can see which."""
+    silent = types.SimpleNamespace(answers=lambda: False, installed=lambda: installed)
+    monkeypatch.setattr(step, "Docker", lambda _run: silent)
+    params = {"name": "mooring", "subnet": "", "labels": {}, "state": "present"}
+    result = step.converge(types.SimpleNamespace(check_mode=True, run_command=None), params)
+    assert (result["changed"], len(result["notices"])) == (changed, notices)
+    with pytest.raises(MooringError, match="No Docker engine answers"):
+        step.converge(types.SimpleNamespace(check_mode=False, run_command=None), params)
