@@ -81,7 +81,9 @@ def change(site: Site, component: str, number: int) -> dict[str, object]:
     if not serving:
         raise Failed("no colour serves")
     release = site.sh(f"docker inspect -f '{{{{index .Config.Labels \"mooring.release\"}}}}' {serving.group()}").strip()
-    return {"app_blue_green_release": "1.1.0" if release == "1.0.0" else "1.0.0"}
+    # Another definition too: the warm colour may run this release already, and then nothing would be made anew.
+    return {"app_blue_green_release": "1.1.0" if release == "1.0.0" else "1.0.0",
+            "app_blue_green_memory": f"{260 + number}m"}
 
 
 def kill(site: Site, one: Kill, variables: pathlib.Path) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platform in a node container, reached over SSH: what the proof of drift works on.
+"""The platform in a node container, reached over SSH: what the proofs of drift and of certificates work on.
 
 Everything comes from a clone of the last commit, so that work in the repository
 does not change what is being proved.
@@ -30,7 +30,7 @@ import lab  # noqa: E402
 import load  # noqa: E402
 import naive  # noqa: E402
 
-LAB, NODE, HOST = "prove-drift", "host", "local"
+NODE, HOST = "host", "local"
 PLATFORM = pathlib.Path("/opt/mooring")
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 IMAGES = tuple(f"mooring.local/{image}" for image in (
@@ -78,9 +78,9 @@ class Failed(Exception):
     """A promise that was not kept, or a fault that could not be injected."""
 
 
-def say(text: str) -> None:
+def say(text: str, topic: str = "drift") -> None:
     """Progress, plain."""
-    print(f"prove-drift: {text}", file=sys.stderr, flush=True)
+    print(f"prove-{topic}: {text}", file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,14 +122,16 @@ class Run:
 class Site:
     """The node, its inventory, and everything that is done to it."""
 
-    def __init__(self, scratch: pathlib.Path) -> None:
+    def __init__(self, scratch: pathlib.Path, topic: str = "drift",
+                 extra: dict[str, dict[str, t.Any]] | None = None) -> None:
         self.scratch = scratch
-        self.node = lab.Node(LAB, NODE)
+        self.topic = topic
+        self.node = lab.Node(f"prove-{topic}", NODE)
         self.code = scratch / "mooring.stack"
         self.inventory = scratch / "inventory"
-        self.log = ROOT / ".cache" / "prove-drift.log"
+        self.log = ROOT / ".cache" / f"prove-{topic}.log"
         self.naive = scratch / "naive.yml"
-        self.extra = EXTRA
+        self.extra = extra or EXTRA
         self._runs = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -147,22 +149,23 @@ class Site:
         options = " ".join(lab.ssh_options()[2:])
         address = {"ansible_host": self.node.address(), "ansible_ssh_private_key_file": str(lab.KEY),
                    "ansible_ssh_common_args": f"{options} -o ControlPersist=600"}
-        for group, values in EXTRA.items():
+        for group, values in self.extra.items():
             place = self.inventory / "group_vars" / group / "zz_drift.yml"
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(values))
-        (self.inventory / "zz_drift.yml").write_text(json.dumps({"drift_schedule": {"hosts": {HOST: {}}}}))
+        if "drift_schedule" in self.extra:
+            (self.inventory / "zz_drift.yml").write_text(json.dumps({"drift_schedule": {"hosts": {HOST: {}}}}))
         host = self.inventory / "host_vars" / f"{HOST}.yml"
         host.parent.mkdir(exist_ok=True)
         # A host variable of the inventory's file says that it is this machine.
-        host.write_text(json.dumps({**EXTRA["all"], **address}))
+        host.write_text(json.dumps({**self.extra["all"], **address}))
 
     def need_images(self) -> None:
         """Build the images on this machine, where it lacks one; the node gets copies."""
         here = lab.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
         if set(IMAGES) <= set(here):
             return
-        say("building the images on this machine")
+        self.say("building the images on this machine")
         names = [image.removeprefix("mooring.local/").partition(":")[0] for image in IMAGES]
         variables = {"distro_images_build": list(dict.fromkeys(names)), "mooring_domain": NAME}
         playbook = self.scratch / "images.yml"
@@ -171,16 +174,20 @@ class Site:
             "tasks": [{"ansible.builtin.include_role": {"name": "mooring.stack.distro_images"}, "vars": variables}]}]))
         self.run("-i", "localhost,", playbook=playbook).good("building the images")
 
-    def start(self) -> None:
-        """A bare node, converged."""
+    def start(self, *arguments: str) -> None:
+        """A bare node, converged; ``arguments`` say which part of the site."""
         self.need_images()
-        say("starting a bare node with systemd")
+        self.say("starting a bare node with systemd")
         self.node.start("trixie", "bare", "systemd")
         self.declare()
-        say("converging it: the engine, then the site")
+        self.say("converging it: the engine, then the site")
         self.run("--tags", "docker_engine").good("installing the engine")
         self.node.load(IMAGES)
-        self.run().good("converging the site")
+        self.run(*arguments).good("converging the site")
+
+    def say(self, text: str) -> None:
+        """Progress, plain."""
+        say(text, self.topic)
 
     def help(self) -> None:
         """Put the shell helpers into the node, for every command from now on."""
