@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import typing as t
 
 
@@ -30,9 +31,14 @@ def domain_errors(module: t.Any) -> t.Iterator[None]:
     """Turn every :class:`MooringError` of the block into ``module.fail_json``.
 
     The only place where modules fail on purpose; anything else that escapes is
-    a bug and keeps its traceback.
+    a bug and keeps its traceback. Only a disk that takes nothing more is neither.
     """
     try:
         yield
     except MooringError as error:
         module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        module.fail_json(msg=f"{error.strerror}: {error.filename or 'a file'} could not be written. Make room, or the "
+                             "file system writable, and run again; the next run goes on from what it finds.")

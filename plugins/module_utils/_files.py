@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import time
 import typing as t
 
@@ -56,7 +57,10 @@ def make_directory(path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
     status = os.lstat(path)
     if (status.st_uid, status.st_gid) != (uid, gid):
         os.chown(path, uid, gid)
-    os.chmod(path, mode)
+        status = os.lstat(path)
+    # One that is right is not touched: it may lie on a file system that is read-only.
+    if stat.S_IMODE(status.st_mode) != mode:
+        os.chmod(path, mode)
 
 
 def copy_file(source: str, target: str) -> None:

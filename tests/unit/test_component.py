@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -16,7 +17,8 @@ import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _component as component
 from ansible_collections.mooring.stack.plugins.module_utils._component import Step, converge, joined, named, parse
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
-from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError, domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._files import make_directory
 from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -250,3 +252,35 @@ def test_one_step_alone_answers_like_its_module():
 def test_one_step_that_never_ran_keeps_its_failure():
     assert _steps.run_one(Action({"failed": True, "msg": "gone"}), "docker_network", {}, {}) == {
         "failed": True, "msg": "gone"}
+
+
+class Failing:
+    """A module that notes why it failed."""
+
+    said = ""
+
+    def fail_json(self, msg: str) -> None:
+        self.said = msg
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_more_is_no_bug(number):
+    module = Failing()
+    with domain_errors(module):
+        raise OSError(number, os.strerror(number), "/opt/mooring/x")
+    assert os.strerror(number) in module.said and "/opt/mooring/x" in module.said
+
+
+def test_another_error_of_the_system_keeps_its_traceback():
+    with pytest.raises(PermissionError), domain_errors(Failing()):
+        raise PermissionError(errno.EACCES, "Permission denied", "/opt/mooring/x")
+
+
+def test_a_directory_that_is_right_is_not_touched(tmp_path):
+    path = tmp_path / "data"
+    make_directory(str(path), 0o750, os.geteuid(), os.getegid())
+    before = path.stat().st_ctime_ns
+    make_directory(str(path), 0o750, os.geteuid(), os.getegid())
+    assert path.stat().st_ctime_ns == before
+    make_directory(str(path), 0o700, os.geteuid(), os.getegid())
+    assert path.stat().st_mode & 0o7777 == 0o700
