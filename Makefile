@@ -50,6 +50,7 @@ bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
 	@echo "make prove-drift   every kind of drift is named, healed and stays healed; killed runs are finished"
+	@echo "make prove-certificates   certificates come, change and go wrong, and every handshake succeeds"
 
 prove-%: $(VENV)/.development
 	@$(VENV)/bin/python tests/prove/$*.py $(if $(ON),--on $(ON))

@@ -182,6 +182,11 @@ def prove_drift(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/drift.py")
 
 
+def prove_certificates(stage: Stage) -> None:
+    """What can go wrong with certificates, against nginx, certbot and Pebble."""
+    stage.check(sys.executable, "tests/prove/certificates.py")
+
+
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
@@ -193,7 +198,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
     "unit": unit,
 }
 # What `make test` has no time for; `make test-full` runs it.
-FULL: dict[str, t.Callable[[Stage], None]] = {"prove-drift": prove_drift}
+FULL: dict[str, t.Callable[[Stage], None]] = {"prove-drift": prove_drift, "prove-certificates": prove_certificates}
 
 
 def say(text: str) -> None:

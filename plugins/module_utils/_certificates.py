@@ -41,6 +41,15 @@ WEEK = dt.timedelta(days=7)
 # The last one is no failure: it ended before the CA was asked for any name.
 STARTED, FAILED, ISSUED, NOT_ASKED = "started", "failed", "issued", "not asked"
 
+LAST_RUN = "mooring_certificates_last_run_timestamp_seconds"
+LAST_GOOD = "mooring_certificates_last_good_run_timestamp_seconds"
+HELP = {
+    "mooring_certificate_not_before_timestamp_seconds": "When the certificate that is served begins.",
+    "mooring_certificate_not_after_timestamp_seconds": "When the certificate that is served ends.",
+    LAST_RUN: "When a playbook or the renewal looked at the certificates last.",
+    LAST_GOOD: "When it last did so without a failure.",
+}
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -438,6 +447,29 @@ def explain(output: str) -> str:
     # The last lines name the cause; a traceback before them helps nobody.
     detail = " ".join(said[-3:])[:600] or "It said nothing."
     return f"{kind} certbot said: {detail}".strip()
+
+
+def metrics(certificates: t.Sequence[dict[str, t.Any]], now: float, good: bool, before: str) -> str:
+    """What Prometheus is told, in its text format. ``before`` is the file of the last run.
+
+    ``certificates`` are those of the step's result; without any, what was known of
+    them stays. Begin and end of each, because no lifetime can be assumed: what is
+    left of it is a fraction.
+    """
+    samples = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in before.splitlines() if line[:1] != "#"}
+    known = {key: value for key, value in samples.items() if "{" in key and not certificates}
+    for one in certificates:
+        for key in ("not_before", "not_after"):
+            if one[key]:
+                known[f'mooring_certificate_{key}_timestamp_seconds{{name="{one["name"]}"}}'] = (
+                    f"{dt.datetime.fromisoformat(one[key].replace('Z', '+00:00')).timestamp():.0f}")
+    looked = f"{now:.0f}"
+    known[LAST_RUN], known[LAST_GOOD] = looked, looked if good else samples.get(LAST_GOOD, "0")
+    lines = []
+    for name, text in HELP.items():
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+        lines += [f"{key} {value}" for key, value in sorted(known.items()) if key.partition("{")[0] == name]
+    return "\n".join(lines) + "\n"
 
 
 def stamp(moment: dt.datetime) -> str:

@@ -11,8 +11,6 @@ keeps two apart, and one check decides what may be served.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import datetime as dt
 import importlib.util
 import io
 import json
@@ -22,7 +20,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import typing as t
 import zipfile
 
@@ -39,17 +36,8 @@ PARTS = (
 MAIN = f"import sys\n\nfrom {PACKAGE}._renewal import main\n\nsys.exit(main())\n"
 # Part of the pause that is left to chance, so that not all hosts of the world ask their CA at once.
 JITTER = 0.25
-FIRST_PAUSE = 120.0
 # Touched after each round of a process that goes on, for the health check beside it.
 ALIVE = "/tmp/mooring-renewal"
-LAST_RUN = "mooring_certificates_last_run_timestamp_seconds"
-LAST_GOOD = "mooring_certificates_last_good_run_timestamp_seconds"
-HELP = {
-    "mooring_certificate_not_before_timestamp_seconds": "When the certificate that is served begins.",
-    "mooring_certificate_not_after_timestamp_seconds": "When the certificate that is served ends.",
-    LAST_RUN: "When the renewal looked at the certificates last.",
-    LAST_GOOD: "When it last did so without a failure.",
-}
 
 
 def program() -> bytes:
@@ -84,29 +72,6 @@ class Caller:
         return done.returncode, done.stdout, done.stderr
 
 
-def metrics(certificates: t.Sequence[dict[str, t.Any]], now: float, good: bool, before: str) -> str:
-    """What Prometheus is told, in its text format. ``before`` is the file of the last run.
-
-    ``certificates`` are those of the step's result; without any, what was known of
-    them stays. Begin and end of each, because no lifetime can be assumed: what is
-    left of it is a fraction.
-    """
-    samples = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in before.splitlines() if line[:1] != "#"}
-    known = {key: value for key, value in samples.items() if "{" in key and not certificates}
-    for one in certificates:
-        for key in ("not_before", "not_after"):
-            if one[key]:
-                known[f'mooring_certificate_{key}_timestamp_seconds{{name="{one["name"]}"}}'] = (
-                    f"{dt.datetime.fromisoformat(one[key].replace('Z', '+00:00')).timestamp():.0f}")
-    stamp = f"{now:.0f}"
-    known[LAST_RUN], known[LAST_GOOD] = stamp, stamp if good else samples.get(LAST_GOOD, "0")
-    lines = []
-    for name, text in HELP.items():
-        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
-        lines += [f"{key} {value}" for key, value in sorted(known.items()) if key.partition("{")[0] == name]
-    return "\n".join(lines) + "\n"
-
-
 def renew(settings: dict[str, t.Any]) -> bool:
     """Look at all certificates once and say what was done; whether all went well."""
     failure = ""
@@ -118,13 +83,6 @@ def renew(settings: dict[str, t.Any]) -> bool:
         print(f"{one['name']}: {one['action']}. {one['reason']}", flush=True)
     if failure:
         print(f"failed: {failure}", file=sys.stderr, flush=True)
-    path = settings["metrics"]
-    if path:
-        before = ""
-        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:
-            before = stream.read()
-        text = metrics(result.get("certificates") or [], time.time(), not failure, before)
-        write_file(path, text.encode(), 0o644, os.geteuid(), os.getegid())
     return not failure
 
 
@@ -145,11 +103,9 @@ def repeat(command: list[str], seconds: float) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_unused: stop.set())
-    # The playbook that starts this may be about to order the first certificate itself.
-    pause = min(FIRST_PAUSE, seconds)
     write_file(ALIVE, b"", 0o600, os.geteuid(), os.getegid())
-    while not stop.wait(pause):
+    # First the pause: the playbook that starts this looks at the certificates itself.
+    while not stop.wait(seconds * (1 - JITTER * random.random())):
         subprocess.run(command, check=False)
         os.utime(ALIVE)
-        pause = seconds * (1 - JITTER * random.random())
     return 0

@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import (
     PLACEHOLDER_LIFETIME,
@@ -43,6 +44,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "letsencrypt_dir": {"type": "path"},
     "webroot": {"type": "path"},
     "ledger": {"type": "path"},
+    "metrics": {"type": "path"},
     "acme_directory": {"type": "str"},
     "acme_ca_bundle": {"type": "path"},
     "trusted_root": {"type": "path"},
@@ -257,6 +259,13 @@ class Run:
         self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
 
 
+def tell(path: str, owner: int, certificates: list[dict[str, t.Any]], good: bool) -> None:
+    """Write the metrics, which say when this looked last and so are another each time."""
+    text = certs.metrics(certificates, utcnow().timestamp(), good, files.read_text(path) or "")
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    files.write_file(path, text.encode(), 0o644, owner, owner)
+
+
 def diff(works: list[Work], check_mode: bool) -> dict[str, str]:
     """Before and after of what changes."""
     sides: dict[str, str] = {"before": "", "after": ""}
@@ -310,6 +319,8 @@ def converge(
     if module._diff:
         result["diff"] = diff(works, module.check_mode)
     errors = [*(work.error for work in works if work.error), *errors]
+    if params["metrics"] and not module.check_mode:
+        tell(params["metrics"], params["owner"], result["certificates"], not errors)
     if errors:
         raise MooringError(" ".join(errors), **result)
     return result

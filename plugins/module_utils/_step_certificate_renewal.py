@@ -25,7 +25,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "type": "dict", "required": True, "options": certificate.ARGUMENT_SPEC, **certificate.RULES},
     "directory": {"type": "path", "required": True},
     "runs_on": {"type": "str", "choices": [HOST, CONTAINER], "default": HOST},
-    "metrics": {"type": "path"},
     "calendar": {"type": "str", "default": "*-*-* 00/8:00:00"},
     "cron": {"type": "str", "default": "29 */8 * * *"},
     "jitter": {"type": "str", "default": "2h"},
@@ -35,8 +34,7 @@ MODE = 0o644  # there is no secret in them
 
 def declared(params: dict[str, t.Any]) -> dict[str, bytes]:
     """The files by name: the program, and what it is to do."""
-    settings = {"certificate": params["certificate"], "inside": params["runs_on"] == CONTAINER,
-                "metrics": params["metrics"] or ""}
+    settings = {"certificate": params["certificate"], "inside": params["runs_on"] == CONTAINER}
     return {PROGRAM: renewal.program(), SETTINGS: (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode()}
 
 

@@ -70,6 +70,11 @@ options:
   ledger:
     description: File in which attempts are written down.
     type: path
+  metrics:
+    description:
+      - File for metrics in the text format of Prometheus. They tell begin and end of each certificate, and when this
+        module looked last and last did well. It is written in each run and counts as no change. Empty writes none.
+    type: path
   acme_directory:
     description: URL of the CA's ACME directory.
     type: str
@@ -140,6 +145,7 @@ EXAMPLES = r"""
     letsencrypt_dir: /opt/mooring/nginx_certbot/letsencrypt
     webroot: /opt/mooring/nginx_certbot/webroot
     ledger: /opt/mooring/nginx_certbot/letsencrypt/ledger.json
+    metrics: /opt/mooring/nginx_certbot/metrics/certificates.prom
     acme_directory: https://acme-v02.api.letsencrypt.org/directory
     image: certbot/certbot:v5.6.0
     network: mooring

@@ -14,7 +14,7 @@ description:
     or cron where systemd does not run, start it several times a day. It is the same code with the same ledger and the
     same lock, so renewal and playbook never get into each other's way, and a CA is never asked too often.
   - The program also lets certbot ask the CA whether a certificate is to be renewed before its time (RFC 9773, from
-    certbot 4.1 on), and writes metrics with begin and end of each certificate.
+    certbot 4.1 on).
   - With O(runs_on=container) nothing on the host starts it. A container beside the proxy does, for hosts that have
     neither systemd nor cron; it needs Python, python3-cryptography and certbot, as every image of certbot has them, and
     the directories of O(certificate) at the same paths.
@@ -36,9 +36,6 @@ options:
     type: str
     choices: [host, container]
     default: host
-  metrics:
-    description: File for the metrics, in the text format of Prometheus. Empty writes none.
-    type: path
   calendar:
     description: When, as systemd writes it (man systemd.time).
     type: str
@@ -74,7 +71,6 @@ EXAMPLES = r"""
   mooring.stack.certificate_renewal:
     name: mooring-nginx_certbot
     directory: /opt/mooring/nginx_certbot/renewal
-    metrics: /opt/mooring/metrics/mooring_certificates.prom
     certificate:
       certificates:
         - name: platform

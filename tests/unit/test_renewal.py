@@ -36,8 +36,9 @@ def settings(tmp_path, **changes):
         "letsencrypt_dir": str(tmp_path / "letsencrypt"), "webroot": str(tmp_path / "webroot"),
         "ledger": str(tmp_path / "ledger.json"), "acme_directory": "https://ca.example.com/directory",
         "acme_ca_bundle": None, "trusted_root": None, "acme_email": "", "image": "certbot/certbot:v5.6.0",
-        "network": "mooring", "proxy_container": "no-such-proxy.invalid", "reload_command": [], **changes}
-    return {"certificate": params, "inside": True, "metrics": str(tmp_path / "certificates.prom")}
+        "network": "mooring", "proxy_container": "no-such-proxy.invalid", "reload_command": [],
+        "metrics": str(tmp_path / "certificates.prom"), **changes}
+    return {"certificate": params, "inside": True}
 
 
 # ---------------------------------------------------------------- the program
@@ -71,8 +72,7 @@ def test_nothing_in_the_program_needs_ansible():
 
 def test_again_and_again_until_it_is_told_to_stop(tmp_path):
     said = tmp_path / "said"
-    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.FIRST_PAUSE = 0.01\n"
-            f"r.ALIVE = {str(tmp_path / 'alive')!r}\n"
+    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
             f"raise SystemExit(r.repeat(['sh', '-c', 'echo round >> {said}; exit 1'], 0.05))")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
@@ -129,7 +129,7 @@ def samples(text):
 
 
 def test_metrics_hold_begin_and_end():
-    found = samples(renewal.metrics([ONE], 1795601150.4, True, ""))
+    found = samples(certs.metrics([ONE], 1795601150.4, True, ""))
     assert found == {
         'mooring_certificate_not_before_timestamp_seconds{name="platform"}': "1795600800",
         'mooring_certificate_not_after_timestamp_seconds{name="platform"}': "1803376800",
@@ -138,23 +138,23 @@ def test_metrics_hold_begin_and_end():
 
 
 def test_a_failure_keeps_what_was_known():
-    before = renewal.metrics([ONE], 100, True, "")
-    found = samples(renewal.metrics([], 200, False, before))
+    before = certs.metrics([ONE], 100, True, "")
+    found = samples(certs.metrics([], 200, False, before))
     assert found['mooring_certificate_not_after_timestamp_seconds{name="platform"}'] == "1803376800"
     assert found["mooring_certificates_last_run_timestamp_seconds"] == "200"
     assert found["mooring_certificates_last_good_run_timestamp_seconds"] == "100"
 
 
 def test_a_certificate_that_is_no_longer_declared_is_not_told_of():
-    before = renewal.metrics([ONE], 100, True, "")
-    assert 'name="platform"' not in renewal.metrics([{**ONE, "name": "other"}], 200, True, before)
+    before = certs.metrics([ONE], 100, True, "")
+    assert 'name="platform"' not in certs.metrics([{**ONE, "name": "other"}], 200, True, before)
 
 
 def test_what_the_alerts_ask_for_is_told():
     path = ROOT / "roles/nginx_certbot/templates/project/alerts/certificates.yml"
     rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
     asked = {name for rule in rules for name in re.findall(r"mooring_\w+", rule["expr"])}
-    assert asked == set(renewal.HELP)
+    assert asked == set(certs.HELP)
     assert all({"summary", "description"} <= set(rule["annotations"]) for rule in rules)
 
 
@@ -167,7 +167,7 @@ def module(check_mode=False):
 
 def params(tmp_path):
     given = settings(tmp_path)
-    return {"name": "mooring-nginx_certbot", "certificate": given["certificate"], "metrics": given["metrics"],
+    return {"name": "mooring-nginx_certbot", "certificate": given["certificate"],
             "directory": str(tmp_path / "renewal"), "runs_on": step.CONTAINER, "calendar": "hourly",
             "cron": "17 * * * *", "jitter": "0"}
 
