@@ -32,7 +32,7 @@ EXTRA: dict[str, dict[str, t.Any]] = {
     "all": {"ansible_connection": "ssh", "ansible_user": "root"},
     "nginx_certbot": {"nginx_certbot_https_bind": f"0.0.0.0:{PORT}", "nginx_certbot_renewal": "host"},
 }
-SEVERE = ("MEDIUM", "HIGH", "CRITICAL", "WARN")
+SEVERE = ("MEDIUM", "HIGH", "CRITICAL")
 
 
 class Handshakes:
