@@ -51,16 +51,27 @@ def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0)
 
 
 def make_directory(path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
-    """Create a directory, or give an existing one this mode and owner."""
+    """Create a directory, or give an existing one this mode and owner.
+
+    Never by way of a link: where a container may write, one could lead anywhere.
+    Raises :class:`MooringError` for what is not a directory.
+    """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-    status = os.lstat(path)
-    if (status.st_uid, status.st_gid) != (uid, gid):
-        os.chown(path, uid, gid)
-        status = os.lstat(path)
-    # One that is right is not touched: it may lie on a file system that is read-only.
-    if stat.S_IMODE(status.st_mode) != mode:
-        os.chmod(path, mode)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except NotADirectoryError:
+        raise MooringError(f"{path} is not a directory, but one is needed there. Move it away and run again.") from None
+    try:
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) != (uid, gid):
+            os.fchown(descriptor, uid, gid)
+            status = os.fstat(descriptor)
+        # One that is right is not touched: it may lie on a file system that is read-only.
+        if stat.S_IMODE(status.st_mode) != mode:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def copy_file(source: str, target: str) -> None:

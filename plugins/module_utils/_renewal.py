@@ -79,10 +79,10 @@ def renew(settings: dict[str, t.Any]) -> bool:
         result = step.converge(Caller(), settings["certificate"], inside=settings["inside"], ask=True)
     except MooringError as error:
         result, failure = error.details, str(error)
-    for one in result.get("certificates", ()):
-        print(f"{one['name']}: {one['action']}. {one['reason']}", flush=True)
+    sys.stdout.write("".join(
+        f"{one['name']}: {one['action']}. {one['reason']}\n" for one in result.get("certificates", ())))
     if failure:
-        print(f"failed: {failure}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"failed: {failure}\n")
     return not failure
 
 

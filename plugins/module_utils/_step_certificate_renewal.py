@@ -10,19 +10,21 @@ import json
 import os
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _renewal as renewal
 from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot_certificate as certificate
 from ansible_collections.mooring.stack.plugins.module_utils import _step_schedule as schedule
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 PROGRAM, SETTINGS = "certificates.pyz", "certificates.json"
 HOST, CONTAINER = "host", "container"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
-    "certificate": {
-        "type": "dict", "required": True, "options": certificate.ARGUMENT_SPEC, **certificate.RULES},
+    # Validated below: its options are documented where they are at home.
+    "certificate": {"type": "dict", "required": True},
     "directory": {"type": "path", "required": True},
     "runs_on": {"type": "str", "choices": [HOST, CONTAINER], "default": HOST},
     "calendar": {"type": "str", "default": "*-*-* 00/8:00:00"},
@@ -33,8 +35,11 @@ MODE = 0o644  # there is no secret in them
 
 
 def declared(params: dict[str, t.Any]) -> dict[str, bytes]:
-    """The files by name: the program, and what it is to do."""
-    settings = {"certificate": params["certificate"], "inside": params["runs_on"] == CONTAINER}
+    """The files by name: the program, and what it is to do. Raises :class:`MooringError` for what that cannot be."""
+    checked = ArgumentSpecValidator(certificate.ARGUMENT_SPEC, **certificate.RULES).validate(params["certificate"])
+    if checked.error_messages:
+        raise MooringError(f"The option certificate is not in order: {' '.join(checked.error_messages)}")
+    settings = {"certificate": checked.validated_parameters, "inside": params["runs_on"] == CONTAINER}
     return {PROGRAM: renewal.program(), SETTINGS: (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode()}
 
 

@@ -62,6 +62,7 @@ def plan(host: Host, situation: _release.Situation, params: dict[str, t.Any]) ->
     return {"target": decided.target, "deploy": decided.deploy, "switch": decided.switch, "due": decided.due,
             "reason": decided.reason, "seal": seal}
 
+
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Look and decide; changes nothing. Raises :class:`MooringError`."""
     host = Host(params, module.run_command)

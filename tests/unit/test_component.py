@@ -284,3 +284,14 @@ def test_a_directory_that_is_right_is_not_touched(tmp_path):
     assert path.stat().st_ctime_ns == before
     make_directory(str(path), 0o700, os.geteuid(), os.getegid())
     assert path.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_directory_is_never_changed_through_a_link(tmp_path, kind):
+    """A container that may write in a directory could put a link to anywhere there."""
+    target, path = tmp_path / "target", tmp_path / "data"
+    target.mkdir(mode=0o700)
+    path.symlink_to(target) if kind == "link" else path.write_text("")
+    with pytest.raises(MooringError, match="is not a directory"):
+        make_directory(str(path), 0o755, os.geteuid(), os.getegid())
+    assert target.stat().st_mode & 0o7777 == 0o700

@@ -23,6 +23,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot
 from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as step
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Kept, Store
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ONE = {"name": "platform", "not_before": "2026-11-25T10:00:00Z", "not_after": "2027-02-23T10:00:00Z"}
@@ -193,3 +194,16 @@ def test_the_files_are_written_once_and_put_right(tmp_path):
     assert [(one["field"], one["expected"]) for one in found][0] == ("mode", "0644")
     assert [one["field"] for one in found] == ["mode", "content"]
     assert not step.converge(module(), given)["changed"]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"state": "sometimes"}, "sometimes"),
+    ({"certificates": [{"name": "platform"}]}, "domains"),
+    ({"certificats": []}, "certificats"),
+])
+def test_what_cannot_be_renewed_is_refused_before_a_file_is_written(tmp_path, change, words):
+    given = params(tmp_path)
+    given["certificate"] = {**given["certificate"], **change}
+    with pytest.raises(MooringError, match=words):
+        step.converge(module(), given)
+    assert not (tmp_path / "renewal").exists()
