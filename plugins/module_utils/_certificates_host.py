@@ -108,8 +108,13 @@ class Store:
     def correct_modes(self, name: str) -> None:
         """Give every file its owner and mode back."""
         for path, mode, uid in self._layout(name):
-            os.chown(path, uid, uid)
-            os.chmod(path, mode)
+            # Where a container may write, a link could lead anywhere.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fchown(descriptor, uid, uid)
+                os.fchmod(descriptor, mode)
+            finally:
+                os.close(descriptor)
 
     def put(self, name: str, fullchain: bytes, key: bytes, origin: str) -> str:
         """Store a version and make it the one that nginx reads; returns its fingerprint."""
@@ -334,7 +339,8 @@ class Certbot:
 
     def order(self, desired: certs.Desired, decision: certs.Decision, ledger: Ledger) -> None:
         """Place one order, with a rehearsal where that is due; raises what certbot said in readable form."""
-        if certs.needs_rehearsal(desired, ledger.read()):
+        # A renewal is no first order, though the ledger forgets after a week.
+        if decision.action != certs.RENEW and certs.needs_rehearsal(desired, ledger.read()):
             with ledger.attempt(desired, STAGING):
                 self._run(certs.certbot_arguments(desired, decision, self.email, dry_run=True), desired, "A rehearsal")
         arguments = certs.certbot_arguments(desired, decision, self.email)

@@ -113,13 +113,17 @@ def exchange(one: str, other: str) -> bool:
     raise OSError(number, os.strerror(number), one, None, other)
 
 
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
+
+
 @contextlib.contextmanager
 def lock(path: str, what: str) -> t.Iterator[None]:
     """Hold ``path`` as a lock; it ends with the process, however that ends.
 
     Raises :class:`MooringError` that names the holder, if there is one.
     """
-    with open(path, "a+", encoding="utf-8") as stream:
+    with open(path, "a+", encoding="utf-8", opener=_no_link) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -186,7 +186,9 @@ class Run:
         if self.address and decision.action == certs.NOTHING and served.pair:
             work.served = self.proxy.served(self.address, desired.domains[0])
             work.stale = work.served != served.pair.fingerprint
-        if self.ask and decision.action == certs.NOTHING and not work.stale:
+        # Only what certbot holds: for one that was made by hand it would place an order.
+        held = served.pair and lineage.pair and served.pair.fingerprint == lineage.pair.fingerprint
+        if self.ask and held and decision.action == certs.NOTHING and not work.stale:
             work.asks = True
             work.decision = certs.Decision(certs.RENEW, "certbot or the CA finds it due before its time.")
         return work

@@ -11,7 +11,7 @@ import datetime as dt
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
-from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Store
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Certbot, Ledger, Store
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.timezone.utc)
@@ -380,3 +380,16 @@ def test_a_chain_is_trusted_only_by_its_root(store, tmp_path):
         roots = tmp_path / "root.pem"
         roots.write_bytes(pem)
         assert Store(store.directory, store.owner, str(roots)).read("platform").pair.trusted is trusted
+
+
+@pytest.mark.parametrize(("action", "rehearsed"), [(certs.ISSUE, True), (certs.REPLACE, True), (certs.RENEW, False)])
+def test_only_a_first_order_is_rehearsed(tmp_path, monkeypatch, action, rehearsed):
+    """The ledger forgets after a week; a renewal after that is no first order all the same."""
+    desired = dataclasses.replace(DESIRED, directory=certs.LETSENCRYPT)
+    ran = []
+    certbot = Certbot(None, image="", network="", directory=str(tmp_path), webroot="", bundle="", email="")
+    monkeypatch.setattr(certbot, "_run", lambda arguments, *_unused: ran.append("--dry-run" in arguments))
+    monkeypatch.setattr(certbot, "lineage", lambda *_unused: certs.Found())
+    ledger = Ledger(str(tmp_path / "ledger.json"), tmp_path.stat().st_uid)
+    certbot.order(desired, certs.Decision(action, "because"), ledger)
+    assert ran == ([True, False] if rehearsed else [False])

@@ -99,8 +99,12 @@ class AskedCertbot:
         raise self.answer
 
 
-@pytest.mark.parametrize("answer", [Kept("kept"), certs.TooSoon("too soon")])
-def test_a_ca_that_wants_nothing_changes_nothing(tmp_path, monkeypatch, answer):
+@pytest.mark.parametrize(("answer", "held"), [
+    (Kept("kept"), True), (certs.TooSoon("too soon"), True),
+    # Made by hand: certbot has nothing to ask about, and would order another one.
+    (AssertionError("an order"), False),
+])
+def test_a_ca_that_wants_nothing_changes_nothing(tmp_path, monkeypatch, answer, held):
     """Every look asks the CA; what it does not want renewed is neither a change nor news."""
     given = settings(tmp_path)["certificate"]
     now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
@@ -111,13 +115,13 @@ def test_a_ca_that_wants_nothing_changes_nothing(tmp_path, monkeypatch, answer):
     run = certificate.Run(given, types.SimpleNamespace(), inside=True, ask=True)
     run.address, run.certbot = "192.0.2.1", AskedCertbot(answer)
     run.certbot.webroot, run.certbot.foreign = given["webroot"], dict
-    run.certbot.lineage = lambda *_unused: certs.Found()
+    run.certbot.lineage = lambda *_unused: run.store.read("platform") if held else certs.Found()
     monkeypatch.setattr(run.proxy, "served", lambda *_unused: fingerprint)
     monkeypatch.setattr(run.proxy, "check_challenge", lambda *_unused: None)
     works = run.read()
-    assert works[0].asks
+    assert works[0].asks is held
     run.apply(works)
-    assert run.certbot.orders == 1
+    assert run.certbot.orders == held
     assert (works[0].error, works[0].kept, works[0].changes) == ("", "", False)
     assert works[0].after == works[0].before
 
