@@ -20,6 +20,7 @@ import os
 import pathlib
 import re
 import secrets
+import signal
 import statistics
 import subprocess
 import sys
@@ -102,13 +103,28 @@ class Growth:
         return statistics.median(seconds for seconds, _changes in times)
 
     def remove(self) -> None:
-        """Containers and network."""
-        mine = [line.split()[0] for line in docker(
-            "ps", "--all", "--format", '{{.ID}} {{.Label "com.docker.compose.project"}}').splitlines()
-            if line.split()[1:] and line.split()[1].startswith(self.prefix)]
-        if mine:
-            docker("rm", "--force", "--volumes", *mine)
-        docker("network", "rm", self.prefix)
+        """Containers and network, those too that a run which was interrupted is still making."""
+        until = time.monotonic() + 120
+        while True:
+            mine = [line.split()[0] for line in docker(
+                "ps", "--all", "--format", '{{.ID}} {{.Label "com.docker.compose.project"}}').splitlines()
+                if line.split()[1:] and line.split()[1].startswith(self.prefix)]
+            try:
+                if mine:
+                    docker("rm", "--force", "--volumes", *mine)
+                docker("network", "rm", self.prefix)
+            except subprocess.CalledProcessError as error:
+                if time.monotonic() > until:
+                    sys.exit(f"bench: network {self.prefix} and what uses it are left over: {error.stderr.strip()}")
+                time.sleep(0.5)
+            else:
+                return
+
+
+def stop(signum: int, _frame: object) -> None:
+    """End in a way that removes what was made; a second signal does not disturb that."""
+    signal.signal(signum, signal.SIG_IGN)
+    sys.exit("bench: stopped.")
 
 
 def main() -> int:
@@ -119,7 +135,8 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 10, 50])
     args = parser.parse_args()
     lab.need_witness()
-    with tempfile.TemporaryDirectory(prefix="mooring-growth-") as scratch:
+    signal.signal(signal.SIGTERM, stop)
+    with tempfile.TemporaryDirectory(prefix="mooring-growth-", ignore_cleanup_errors=True) as scratch:
         growth = Growth(pathlib.Path(scratch))
         try:
             tables = {
