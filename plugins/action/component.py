@@ -32,11 +32,9 @@ class ActionModule(ActionBase):
         except MooringError as error:
             raise AnsibleActionFail(str(error)) from error
         result.update(_steps.run(self, steps, task_vars, **others))
-        labels = [arguments.get("name", name) if name == "compose_project" else name
-                  for step in steps for name, arguments in step.items()]
-        # Fewer results than steps: one failed.
-        for label, step in zip(labels, result.get("steps") or (), strict=False):
-            _steps.print_changes(label, step)
+        for step in result.get("steps") or ():
+            # Projects are told apart by their names, everything else by the step's.
+            _steps.print_changes(step.get("name", step["step"]), step)
         return result
 
     def _complete(self, given: t.Any, task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -10,11 +10,16 @@ where needed ``RULES`` (what else AnsibleModule takes to validate arguments), an
 With ``AFTER_SERVICES = True`` it takes a third argument, ``planned``: what the
 steps before it do to Compose services, by service, so that its prediction does
 not count what those put right.
+
+``OFFERS`` says what of a step's result later steps of the call may be told, with
+a value of each kind: where ``__release_info.target__`` stands in their arguments,
+they get ``target`` of the result of ``release_info``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing as t
 
@@ -22,20 +27,52 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
 
+# What the steps of a call said that others may be told: ``{"release_info": {"target": "blue"}}``.
+Offers = t.Dict[str, t.Dict[str, t.Any]]
+
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "distro_image",
     "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts",
     "redis_server", "release_info", "release_switch",
 )
 
+# Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
+MARK = re.compile(r"__([a-z_]+)\.([a-z_]+)__")
+
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step with its validated parameters."""
+    """One step with its arguments, which were found valid."""
 
     name: str
     code: types.ModuleType
-    params: dict[str, t.Any]
+    arguments: dict[str, t.Any]
+
+    def params(self, offered: Offers, no_log_values: set[str]) -> dict[str, t.Any]:
+        """The parameters with what the steps before it said; raises :class:`MooringError`."""
+        validator = ArgumentSpecValidator(self.code.ARGUMENT_SPEC, **getattr(self.code, "RULES", {}))
+        checked = validator.validate(filled(self.arguments, offered))
+        # Those of a step with a mistake too: the message about it may quote them.
+        no_log_values.update(checked._no_log_values)
+        problems = [
+            f"{self.name}: {'unsupported parameters: ' if isinstance(error, UnsupportedError) else ''}{error.msg}"
+            for error in checked.errors]
+        if problems:
+            raise MooringError(" ".join(problems))
+        return checked.validated_parameters
+
+
+def filled(value: t.Any, offered: Offers) -> t.Any:
+    """``value`` with what each mark in it stands for; what no step offers is no mark."""
+    if not offered:
+        return value
+    if isinstance(value, str):
+        return MARK.sub(lambda mark: str(offered.get(mark[1], {}).get(mark[2], mark[0])), value)
+    if isinstance(value, t.Mapping):
+        return {filled(key, offered): filled(item, offered) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [filled(item, offered) for item in value]
+    return value
 
 
 def load(name: str) -> types.ModuleType:
@@ -96,15 +133,16 @@ def named(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[tuple[str, dict[str,
 def parse(given: t.Sequence[t.Mapping[str, t.Any]], no_log_values: set[str]) -> list[Step]:
     """The steps, all validated before the first one runs; their secrets are added to ``no_log_values``."""
     steps, problems = [], []
+    samples: Offers = {}
     for number, (name, arguments) in enumerate(named(given), start=1):
-        code = load(name)
-        checked = ArgumentSpecValidator(code.ARGUMENT_SPEC, **getattr(code, "RULES", {})).validate(arguments)
-        # Those of a step with a mistake too: the message about it may quote them.
-        no_log_values.update(checked._no_log_values)
-        for error in checked.errors:
-            unsupported = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
-            problems.append(f"Step {number}, {name}: {unsupported}{error.msg}")
-        steps.append(Step(name, code, checked.validated_parameters))
+        step = Step(name, load(name), arguments)
+        try:
+            step.params(samples, no_log_values)
+        except MooringError as error:
+            problems.append(f"Step {number}, {error}")
+        steps.append(step)
+        if hasattr(step.code, "OFFERS"):
+            samples[name] = step.code.OFFERS
     if problems:
         raise MooringError(" ".join(problems))
     return steps
@@ -119,11 +157,12 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
     """
     results: list[dict[str, t.Any]] = []
     held: list[str] = []
+    offered: Offers = {}
     for step in steps:
         # In check mode nothing was done to a service, and what it runs with now says nothing of the run.
         predicted = {"planned": _planned(results)} if getattr(step.code, "AFTER_SERVICES", False) else {}
         try:
-            result = step.code.converge(module, step.params, **predicted)
+            result = step.code.converge(module, step.params(offered, module.no_log_values), **predicted)
         except HeldBack as error:
             held.append(str(error))
             result = error.details
@@ -133,6 +172,8 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
         results.append({"step": step.name, **result})
         if result.get("stop"):
             break
+        if hasattr(step.code, "OFFERS"):
+            offered[step.name] = {key: "" if result.get(key) is None else result[key] for key in step.code.OFFERS}
     if held:
         raise HeldBack(" ".join(held), **joined(results))
     return joined(results)

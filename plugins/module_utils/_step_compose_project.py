@@ -135,7 +135,8 @@ def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool,
         result = {
             "changed": bool(plan), "differences": [one.as_dict() for one in plan.differences],
             "notices": [f"{params['name']}: {notice}" for notice in plan.notices],
-            "plan": plan.result(), "changes": plan.sentences(), "project": host.name, "directory": host.directory}
+            "plan": plan.result(), "changes": plan.sentences(), "name": params["name"], "project": host.name,
+            "directory": host.directory}
         if want_diff:
             result["diff"] = diff(host, plan, declared, contents)
         return observed, plan, result

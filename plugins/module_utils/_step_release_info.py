@@ -23,9 +23,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "definition": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "wait_seconds": {"type": "float", "default": 0},
+    "stop_if_due": {"type": "bool", "default": False},
 }
 
 RULES: dict[str, t.Any] = {"required_by": {"release": ["image"]}}
+
+OFFERS: dict[str, t.Any] = {"active": "blue", "target": "blue", "seal": "1.00.00"}
 
 
 def describe(host: Host, situation: _release.Situation) -> dict[str, t.Any]:
@@ -74,4 +77,5 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         if not situation.agrees:
             # Somebody or a killed run left it so; a plain rollback is no news.
             module.warn(result["reason"])
+        result["stop"] = params["stop_if_due"] and result["due"]
     return result

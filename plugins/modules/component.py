@@ -13,6 +13,7 @@ description:
   - Runs several modules of this collection as steps of one call, in the order given. To reach a host and to
     start Python there costs more than most of these modules do, and every step shares it.
   - All arguments are checked before the first step runs.
+  - A step may be told what an earlier one found, where that module's documentation says how.
   - A step that fails ends the call. A restart that M(mooring.stack.compose_project) holds back does not; the
     later steps run, and the call fails at the end and says how to allow it.
 options:

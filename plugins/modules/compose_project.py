@@ -215,6 +215,10 @@ plan:
     held:
       description: Steps that need O(allow_stateful_restart).
       type: dict
+name:
+  description: The project's name as declared.
+  returned: always
+  type: str
 project:
   description: The project's name on the engine.
   returned: always

@@ -69,6 +69,13 @@ options:
     description: How long to wait first while another run works on the same application.
     type: float
     default: 0
+  stop_if_due:
+    description:
+      - Whether a call of M(mooring.stack.component) ends after this step if there is anything to deploy or to switch,
+        which takes the deployment lock. Otherwise its later steps may name C(active), C(target) and C(seal) of this
+        one's result as C(__release_info.target__) and so on.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -155,6 +162,10 @@ seal:
   description: The label that seals the declared definition.
   returned: when O(release) is given
   type: str
+stop:
+  description: Whether a call of M(mooring.stack.component) ended here; see O(stop_if_due).
+  returned: when O(release) is given
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule

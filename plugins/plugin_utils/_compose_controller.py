@@ -14,6 +14,7 @@ import yaml
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.mooring.stack.plugins.module_utils._component import MARK
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
 
@@ -85,7 +86,7 @@ class Controller:
                         "Roles get it from the role mooring.stack.platform.")
                 arguments[option] = compose_file.plain(self._action._templar.template(task_vars[variable]))
         name = str(arguments.get("name", ""))
-        if not NAME.fullmatch(name):
+        if not NAME.fullmatch(MARK.sub("x", name)):
             raise MooringError(f"'{name}' is no project name: use lower case letters, digits, '_' and '-'.")
         source = self._source(str(arguments.get("src", "project")))
         secrets = compose_file.Secrets.parse(arguments.get("secrets") or {})

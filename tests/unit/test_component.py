@@ -30,6 +30,9 @@ def difference(name: str) -> dict:
     return Difference(name, "presence", "present", None).as_dict()
 
 
+MODULE = types.SimpleNamespace(no_log_values=set())
+
+
 def steps(ran: list[str], **endings: Exception | None) -> list[Step]:
     """Steps that note in ``ran`` that they ran, and end as told; each has one difference."""
 
@@ -43,6 +46,7 @@ def steps(ran: list[str], **endings: Exception | None) -> list[Step]:
             return {"changed": True, "differences": [difference(name)], "notices": [f"look at {name}"], **params}
 
         module.converge = converge
+        module.ARGUMENT_SPEC = {"given": {"type": "str"}, "stop": {"type": "bool"}, "plan": {"type": "dict"}}
         return module
 
     return [Step(name, code(name, ending), {"given": name}) for name, ending in endings.items()]
@@ -50,7 +54,7 @@ def steps(ran: list[str], **endings: Exception | None) -> list[Step]:
 
 def test_steps_run_in_their_order_and_their_results_are_joined():
     ran: list[str] = []
-    result = converge(None, steps(ran, one=None, two=None))
+    result = converge(MODULE, steps(ran, one=None, two=None))
     assert ran == ["one", "two"]
     assert result["changed"]
     assert result["differences"] == [difference("one"), difference("two")]
@@ -62,7 +66,7 @@ def test_a_step_that_fails_ends_the_call_and_keeps_what_was_decided():
     ran: list[str] = []
     failure = MooringError("It broke.", differences=[difference("two")], logs="last words")
     with pytest.raises(MooringError, match="^It broke.$") as caught:
-        converge(None, steps(ran, one=None, two=failure, three=None))
+        converge(MODULE, steps(ran, one=None, two=failure, three=None))
     assert ran == ["one", "two"]
     assert not isinstance(caught.value, HeldBack)
     details = caught.value.details
@@ -76,7 +80,7 @@ def test_a_restart_that_is_held_back_does_not_keep_the_others_waiting():
     ran: list[str] = []
     held = HeldBack("mysql would have to be restarted.", changed=True, differences=[difference("mysql")])
     with pytest.raises(HeldBack, match="^mysql would have to be restarted.$") as caught:
-        converge(None, steps(ran, one=held, two=None))
+        converge(MODULE, steps(ran, one=held, two=None))
     assert ran == ["one", "two"]
     assert caught.value.details["differences"] == [difference("mysql"), difference("two")]
 
@@ -84,15 +88,33 @@ def test_a_restart_that_is_held_back_does_not_keep_the_others_waiting():
 def test_a_step_can_end_the_call_without_a_failure():
     ran: list[str] = []
     (first, second) = steps(ran, one=None, two=None)
-    first.params["stop"] = True
-    assert [step["step"] for step in converge(None, [first, second])["steps"]] == ["one"]
+    first.arguments["stop"] = True
+    assert [step["step"] for step in converge(MODULE, [first, second])["steps"]] == ["one"]
     assert ran == ["one"]
+
+
+def test_a_step_is_told_what_an_earlier_one_offers():
+    ran: list[str] = []
+    first, second = steps(ran, one=None, two=None)
+    first.code.OFFERS = {"given": "a sample"}
+    second.arguments["given"] = "x-__one.given__, but not __one.plan__ and __two.given__"
+    assert converge(MODULE, [first, second])["steps"][1]["given"] == "x-one, but not __one.plan__ and __two.given__"
+    nested = {"__one.given__": [("__one.given__", 1)], "none": None}
+    assert component.filled(nested, {"one": {"given": "blue"}}) == {"blue": [["blue", 1]], "none": None}
+
+
+def test_arguments_that_an_earlier_step_fills_are_checked_with_a_sample():
+    decide = {"release_info": {"name": "demo", "release": "1", "image": "demo:1", "stop_if_due": True}}
+    switch = {"name": "demo", "release": "1", "image": "demo:1", "seal": "__release_info.seal__"}
+    parse([decide, {"release_switch": {"colour": "__release_info.target__", **switch}}], set())
+    with pytest.raises(MooringError, match="Step 2, release_switch: value of colour must be one of: blue, green"):
+        parse([decide, {"release_switch": {"colour": "__release_info.reason__", **switch}}], set())
 
 
 def test_both_messages_are_heard_when_something_else_fails_after_it():
     ran: list[str] = []
     with pytest.raises(MooringError, match=r"^A restart waits\. It broke\.$"):
-        converge(None, steps(ran, one=HeldBack("A restart waits."), two=MooringError("It broke."), three=None))
+        converge(MODULE, steps(ran, one=HeldBack("A restart waits."), two=MooringError("It broke."), three=None))
     assert ran == ["one", "two"]
 
 
@@ -107,10 +129,10 @@ def test_an_object_that_an_earlier_step_mends_is_named_once():
 def test_a_step_after_services_hears_what_happens_to_them():
     heard: list[object] = []
     first, last = steps([], one=None, two=None)
-    first.params["plan"] = {"services": {"redis": "reload"}}
+    first.arguments["plan"] = {"services": {"redis": "reload"}}
     last.code.AFTER_SERVICES = True
     last.code.converge = lambda _module, _params, planned: heard.append(planned) or {}
-    converge(None, [first, last])
+    converge(MODULE, [first, last])
     assert heard == [{"redis": "reload"}]
 
 
@@ -160,7 +182,7 @@ def test_arguments_are_completed_and_secrets_known_also_when_another_step_is_wro
         parse([{"redis_server": {}}, {"mysql_grants": {"socket": "/s", "login_password": "sesame-open"}}], secrets)
     assert secrets == {"sesame-open"}
     (step,) = parse([{"docker_network": {"name": "n"}}], secrets)
-    assert step.params == {"name": "n", "subnet": "", "labels": {}, "state": "present"}
+    assert step.params({}, secrets) == {"name": "n", "subnet": "", "labels": {}, "state": "present"}
 
 
 @pytest.mark.parametrize("name", component.NAMES)
