@@ -63,8 +63,13 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     address = container_address(Docker(module.run_command), params["container"], params["network"])
     if not address and not module.check_mode:
         raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
-    # In check mode a CA that does not run is one that will start with a new root.
-    current = fetch(params["url"], address, params["ca_file"]) if address else b""
+    # In check mode a CA that does not run, or is up for a moment between two crashes, will start with a new root.
+    current = b""
+    try:
+        current = fetch(params["url"], address, params["ca_file"]) if address else b""
+    except MooringError:
+        if not module.check_mode:
+            raise
     before = x509.pem_fingerprint(held) if b"BEGIN CERTIFICATE" in held else ""
     after = x509.pem_fingerprint(current) if current else ""
     result: dict[str, t.Any] = {
