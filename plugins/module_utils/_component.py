@@ -18,6 +18,7 @@ they get ``target`` of the result of ``release_info``.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import types
@@ -28,7 +29,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
 
 # What the steps of a call said that others may be told: ``{"release_info": {"target": "blue"}}``.
-Offers = t.Dict[str, t.Dict[str, t.Any]]
+Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "distro_image",
@@ -50,7 +51,8 @@ class Step:
 
     def params(self, offered: Offers, no_log_values: set[str]) -> dict[str, t.Any]:
         """The parameters with what the steps before it said; raises :class:`MooringError`."""
-        validator = ArgumentSpecValidator(self.code.ARGUMENT_SPEC, **getattr(self.code, "RULES", {}))
+        # A copy: the validator completes a default that is a mapping where it stands.
+        validator = ArgumentSpecValidator(copy.deepcopy(self.code.ARGUMENT_SPEC), **getattr(self.code, "RULES", {}))
         checked = validator.validate(filled(self.arguments, offered))
         # Those of a step with a mistake too: the message about it may quote them.
         no_log_values.update(checked._no_log_values)

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
@@ -121,6 +122,17 @@ class Growth:
                 return
 
 
+def table(what: str, counts: list[int], measure: t.Callable[[int], float]) -> None:
+    """Measure and print line by line."""
+    print(f"{'no-change run':<16}{'median s':>10}{f'ms per further {what}':>28}", flush=True)
+    first = None
+    for count in counts:
+        seconds = measure(count)
+        first = first or (count, seconds)
+        more = f"{(seconds - first[1]) / (count - first[0]) * 1000:.1f}" if count != first[0] else "-"
+        print(f"{f'{count} {what}s':<16}{seconds:>10.2f}{more:>28}", flush=True)
+
+
 def stop(signum: int, _frame: object) -> None:
     """End in a way that removes what was made; a second signal does not disturb that."""
     signal.signal(signum, signal.SIG_IGN)
@@ -139,17 +151,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mooring-growth-", ignore_cleanup_errors=True) as scratch:
         growth = Growth(pathlib.Path(scratch))
         try:
-            tables = {
-                "services": {count: growth.measure(count, 1, args.runs) for count in args.services},
-                "hosts": {count: growth.measure(1, count, args.runs) for count in args.hosts}}
+            table("service", args.services, lambda count: growth.measure(count, 1, args.runs))
+            table("host", args.hosts, lambda count: growth.measure(1, count, args.runs))
         finally:
             growth.remove()
-    for what, measured in tables.items():
-        print(f"{'no-change run':<16}{'median s':>10}{f'ms per further {what[:-1]}':>28}")
-        first, *_others = measured
-        for count, seconds in measured.items():
-            more = f"{(seconds - measured[first]) / (count - first) * 1000:.1f}" if count != first else "-"
-            print(f"{f'{count} {what}':<16}{seconds:>10.2f}{more:>28}")
     return 0
 
 

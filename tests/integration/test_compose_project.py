@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -228,7 +229,7 @@ def test_a_stateful_service_waits_for_permission(converged):
 def test_of_two_runs_at_once_the_second_says_who_is_at_work(converged):
     with files.lock(str(converged.project / ".mooring/lock"), "the test"):
         failed = converged.converge(page="two")
-    assert f"is being changed by process {os.getpid()} since" in failed.result["msg"]
+    assert f"is being changed by process {os.getpid()} on {socket.gethostname()} since" in failed.result["msg"]
     assert converged.converge(page="two").ok
 
 

@@ -80,9 +80,13 @@ def module_of(task: dict[str, t.Any]) -> str:
 
 def steps(role: pathlib.Path) -> list[str]:
     """Names of the steps that a role's component calls run."""
-    calls = [task[COMPONENT] for _path, task in tasks(role) if module_of(task) == COMPONENT]
-    # A list that two tasks share lies in the role's vars; only its name stands here.
-    return [name for call in calls if isinstance(call["steps"], list) for step in call["steps"] for name in step]
+    calls = [task[COMPONENT]["steps"] for _path, task in tasks(role) if module_of(task) == COMPONENT]
+    # A list that two tasks share lies in the role's vars.
+    path = role / "vars" / "main.yml"
+    shared = yaml.safe_load(path.read_text()) if path.exists() else {}
+    named = [shared[name] for call in calls if isinstance(call, str) for name in re.findall(r"\w+_steps", call)]
+    lists = [*(call for call in calls if isinstance(call, list)), *(one for one in named if isinstance(one, list))]
+    return [name for one in lists for step in one for name in step]
 
 
 # ---------------------------------------------------------------- files and variables
