@@ -211,7 +211,9 @@ def validated_domains(hosts: list[Host]) -> set[str]:
         if "nginx_certbot" not in host.groups or "acme_test_ca" in host.groups or not host.get("preflight_check_dns"):
             continue
         for _index, certificate in host.items_of("nginx_certbot_certificates"):
-            domains.update(str(domain) for domain in certificate.get("domains") or [] if domain)
+            # By DNS-01 no address is looked up.
+            if certificate.get("challenge") != "dns-01":
+                domains.update(str(domain) for domain in certificate.get("domains") or [] if domain)
     check = check_for("domain")
     return {domain for domain in domains if check and not check(domain) and not placeholder(domain)}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import fractions
 import re
 import typing as t
 
@@ -18,6 +19,10 @@ ECDSA, RSA = "ecdsa", "rsa"
 # Where certbot's container has its tree and the challenge directory. certbot writes
 # these paths into its lineages, so they are the same wherever it runs.
 CONFIG_DIRECTORY, WEBROOT = "/etc/letsencrypt", "/var/www/acme"
+# Options of certbot's own in cli.ini, and what they name. Not certbot's default place, which anybody may have filled.
+OPTIONS_DIRECTORY = "/etc/certbot"
+
+HTTP_01, DNS_01 = "http-01", "dns-01"
 
 NOTHING = "nothing"
 PLACEHOLDER = "placeholder"
@@ -38,14 +43,23 @@ IDENTICAL_PER_WEEK = 4
 HOUR = dt.timedelta(hours=1)
 WEEK = dt.timedelta(days=7)
 
+# The part of its lifetime that a certificate has left when it is renewed, for one that lives this long at
+# most and for any other. certbot does the same (changelog of certbot 4.0.0).
+SHORT_LIVED = dt.timedelta(days=10)
+LEFT_OF_SHORT, LEFT = fractions.Fraction(1, 2), fractions.Fraction(1, 3)
+
 # The last one is no failure: it ended before the CA was asked for any name.
 STARTED, FAILED, ISSUED, NOT_ASKED = "started", "failed", "issued", "not asked"
 
+BEGIN, END, SELF_SIGNED = (
+    "mooring_certificate_not_before_timestamp_seconds", "mooring_certificate_not_after_timestamp_seconds",
+    "mooring_certificate_placeholder")
 LAST_RUN = "mooring_certificates_last_run_timestamp_seconds"
 LAST_GOOD = "mooring_certificates_last_good_run_timestamp_seconds"
 HELP = {
-    "mooring_certificate_not_before_timestamp_seconds": "When the certificate that is served begins.",
-    "mooring_certificate_not_after_timestamp_seconds": "When the certificate that is served ends.",
+    BEGIN: "When the certificate that is served begins.",
+    END: "When the certificate that is served ends.",
+    SELF_SIGNED: "Whether nothing better than a self-signed placeholder is served.",
     LAST_RUN: "When a playbook or the renewal looked at the certificates last.",
     LAST_GOOD: "When it last did so without a failure.",
 }
@@ -65,13 +79,21 @@ class TooSoon(MooringError):
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """A certificate as declared; ``root`` is the fingerprint of the declared root, "" without one."""
+    """A certificate as declared.
+
+    ``root`` is the fingerprint of the declared root, "" without one; ``profile``
+    the CA's name for a kind of certificate, "" for its default; ``renew_at`` the
+    part of the lifetime that is left when it is renewed, None for the usual.
+    """
 
     name: str
     domains: tuple[str, ...]
     key_type: str
     directory: str
     root: str = ""
+    challenge: str = HTTP_01
+    profile: str = ""
+    renew_at: fractions.Fraction | None = None
 
     @classmethod
     def parse(cls, params: dict[str, t.Any], directory: str, root: str = "") -> Desired:
@@ -85,16 +107,27 @@ class Desired:
         domains = tuple(domain.strip().lower().rstrip(".") for domain in params["domains"])
         if not domains:
             raise BadRequest(f"The certificate '{name}' has no domains.")
+        challenge = params.get("challenge") or HTTP_01
         for domain in domains:
-            if domain.startswith("*."):
+            if domain.startswith("*.") and challenge != DNS_01:
                 raise BadRequest(
-                    f"The certificate '{name}' asks for '{domain}': a wildcard needs DNS-01, which is not supported."
-                )
-            if not _DOMAIN.fullmatch(domain):
+                    f"The certificate '{name}' asks for '{domain}': a wildcard needs the challenge dns-01.")
+            if not _DOMAIN.fullmatch(domain.removeprefix("*.")):
                 raise BadRequest(f"The certificate '{name}' asks for '{domain}', which is no domain name.")
         if len(set(domains)) != len(domains):
             raise BadRequest(f"The certificate '{name}' names a domain twice: {', '.join(domains)}.")
-        return cls(name=name, domains=domains, key_type=params["key_type"], directory=directory, root=root)
+        profile, left = params.get("profile") or "", params.get("renew_at")
+        if profile and not _NAME.fullmatch(profile):
+            raise BadRequest(f"The certificate '{name}' asks for the profile '{profile}', which is no name of one.")
+        if left is not None and not 0 < left < 1:
+            raise BadRequest(
+                f"The certificate '{name}' has renew_at {left:g}: write the part of its lifetime that is left then, "
+                "between 0 and 1, such as 0.33.")
+        return cls(
+            name=name, domains=domains, key_type=params["key_type"], directory=directory, root=root,
+            challenge=challenge, profile=profile,
+            # 0.3333 is written for a third.
+            renew_at=None if left is None else fractions.Fraction(left).limit_denominator(1000))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +137,8 @@ class Pair:
     ``complete`` says whether each certificate of the chain signed the one
     before it. ``trusted`` says whether the chain ends at a declared root, None
     where no root is declared. ``directory`` is the ACME directory that issued
-    it, "" where nobody wrote it down.
+    it, "" where nobody wrote it down, and ``profile`` the one it was asked for
+    there, None where nobody did.
     """
 
     names: frozenset[str]
@@ -117,6 +151,7 @@ class Pair:
     complete: bool = True
     trusted: bool | None = None
     directory: str = ""
+    profile: str | None = None
 
     def remaining(self, now: dt.datetime) -> float:
         """The part of its lifetime that is left: 1 when new, 0 or less when expired."""
@@ -134,10 +169,11 @@ class Found:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What to do, and why in words for the operator."""
+    """What to do, and why in words for the operator; ``insist`` where certbot would find it too early."""
 
     action: str
     reason: str
+    insist: bool = False
 
 
 def covers(pair: Pair, domains: t.Iterable[str]) -> bool:
@@ -145,16 +181,26 @@ def covers(pair: Pair, domains: t.Iterable[str]) -> bool:
     return all(domain in pair.names or f"*.{domain.partition('.')[2]}" in pair.names for domain in domains)
 
 
-def is_due(pair: Pair, now: dt.datetime) -> bool:
-    """Whether a third of its lifetime or less is left."""
-    # Multiplied, not divided: a third of any whole number of seconds is then exact.
-    return 3 * (pair.not_after - now) <= pair.not_after - pair.not_before
+def _usual_part(pair: Pair) -> fractions.Fraction:
+    return LEFT_OF_SHORT if pair.not_after - pair.not_before <= SHORT_LIVED else LEFT
+
+
+def renewal_time(pair: Pair, part: fractions.Fraction | None = None) -> dt.datetime:
+    """When a certificate becomes due: ``part`` of its own lifetime is left, whatever that is."""
+    left = part or _usual_part(pair)
+    # Multiplied first: a third of any whole number of seconds is then as exact as timedelta can be.
+    return pair.not_after - (pair.not_after - pair.not_before) * left.numerator / left.denominator
+
+
+def is_due(pair: Pair, now: dt.datetime, part: fractions.Fraction | None = None) -> bool:
+    """Whether a certificate is to be renewed now."""
+    return now >= renewal_time(pair, part)
 
 
 def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
     """Why a real certificate has to go, and how; None if it can stay.
 
-    No lifetime is assumed: a certificate is due when a third of its own is left.
+    No lifetime is assumed: a certificate is due when a part of its own is left.
     """
     if pair.names != frozenset(desired.domains):
         return Decision(REPLACE, f"It names {_listed(pair.names)}, declared are {_listed(desired.domains)}.")
@@ -163,6 +209,9 @@ def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
     # An unknown directory is no reason: a certificate made by hand is adopted as it is.
     if pair.directory and pair.directory != desired.directory:
         return Decision(REPLACE, f"It was issued by {pair.directory}, declared is {desired.directory}.")
+    if pair.profile is not None and pair.profile != desired.profile:
+        return Decision(REPLACE, f"Its profile is {pair.profile or 'the default'}, declared is "
+                                 f"{desired.profile or 'the default'}.")
     if not pair.complete:
         return Decision(REPLACE, "Its chain is broken: a certificate in it did not sign the one before.")
     # Only asked where a root is declared. A test CA makes a new root at each
@@ -172,8 +221,9 @@ def flaw(desired: Desired, pair: Pair, now: dt.datetime) -> Decision | None:
     left = pair.remaining(now)
     if left <= 0:
         return Decision(RENEW, f"It expired at {stamp(pair.not_after)}.")
-    if is_due(pair, now):
-        return Decision(RENEW, f"It ends at {stamp(pair.not_after)}, with {left:.0%} of its lifetime left.")
+    if is_due(pair, now, desired.renew_at):
+        reason = f"It ends at {stamp(pair.not_after)}, with {left:.0%} of its lifetime left."
+        return Decision(RENEW, reason, insist=not is_due(pair, now))
     return None
 
 
@@ -198,12 +248,16 @@ def differences(desired: Desired, found: Found, now: dt.datetime, serving: bool)
         fields.append(Difference(name, "key type", desired.key_type, pair.key_type))
     if serving and pair.directory and pair.directory != desired.directory:
         fields.append(Difference(name, "ACME directory", desired.directory, pair.directory))
+    if serving and pair.profile is not None and pair.profile != desired.profile:
+        fields.append(Difference(name, "profile", desired.profile or "default", pair.profile or "default"))
     if serving and not pair.complete:
         fields.append(Difference(name, "chain", "complete", "broken"))
     if serving and pair.trusted is False:
         fields.append(Difference(name, "issuer", "one that leads to the declared root", pair.issuer))
-    if is_due(pair, now):
-        fields.append(Difference(name, "end", "more than a third of its lifetime ahead", stamp(pair.not_after)))
+    if is_due(pair, now, desired.renew_at):
+        part = desired.renew_at or _usual_part(pair)
+        words = {LEFT: "a third", LEFT_OF_SHORT: "half"}.get(part, f"{float(part):.0%}")
+        fields.append(Difference(name, "end", f"more than {words} of its lifetime ahead", stamp(pair.not_after)))
     return fields
 
 
@@ -223,16 +277,16 @@ def decide(desired: Desired, served: Found, lineage: Found, now: dt.datetime) ->
 
 
 def decide_placeholder(desired: Desired, served: Found, lineage: Found, now: dt.datetime) -> Decision:
-    """What lets nginx start: any pair it can load will do, even an expired one.
+    """What lets nginx answer: any pair it can load will do, even an expired one.
 
     A placeholder of ours is kept fresh, because for the test CA's own TLS it is
     the certificate for good.
     """
     if served.pair is not None and not served.pair.placeholder:
-        return Decision(NOTHING, "nginx can start with it.")
+        return Decision(NOTHING, "There is a certificate.")
     if served.pair is not None:
         if served.pair.names == frozenset(desired.domains) and not is_due(served.pair, now):
-            return Decision(NOTHING, "nginx can start with the placeholder.")
+            return Decision(NOTHING, "There is a placeholder.")
         return Decision(PLACEHOLDER, "The placeholder is old or names other domains.")
     reason = served.problem or "There is no certificate yet."
     if lineage.pair is not None and covers(lineage.pair, desired.domains):
@@ -365,11 +419,16 @@ def needs_rehearsal(desired: Desired, attempts: t.Iterable[Attempt]) -> bool:
 # certbot ------------------------------------------------------------------------
 
 
-def certbot_arguments(desired: Desired, decision: Decision, email: str, dry_run: bool = False) -> list[str]:
-    """certbot's own arguments for one order, as run inside its container."""
+def certbot_arguments(
+    desired: Desired, decision: Decision, email: str, dry_run: bool = False, options: bool = False,
+) -> list[str]:
+    """certbot's own arguments for one order, as run inside its container; ``options`` if there is a cli.ini."""
     arguments = [
         "certonly", "--non-interactive", "--agree-tos",
-        "--webroot", "--webroot-path", WEBROOT,
+        *(["--config", f"{OPTIONS_DIRECTORY}/cli.ini"] if options else []),
+        # Who answers DNS-01 is among the options.
+        *(["--preferred-challenges", "dns"] if desired.challenge == DNS_01
+          else ["--authenticator", "webroot", "--webroot-path", WEBROOT]),
         "--logs-dir", f"{CONFIG_DIRECTORY}/logs", "--max-log-backups", "10",
         "--work-dir", "/tmp",
         "--server", desired.directory,
@@ -377,16 +436,18 @@ def certbot_arguments(desired: Desired, decision: Decision, email: str, dry_run:
         "--key-type", desired.key_type,
         *(["--elliptic-curve", "secp256r1"] if desired.key_type == ECDSA else ["--rsa-key-size", "2048"]),
         "--renew-with-new-domains",
+        *(["--required-profile", desired.profile] if desired.profile else []),
         *(["--email", email] if email else ["--register-unsafely-without-email"]),
     ]
     for domain in desired.domains:
         arguments += ["--domain", domain]
     if dry_run:
         return [*arguments, "--dry-run"]
-    # certbot knows nothing of a changed CA or root and would keep its
-    # certificate. Only a replacement insists, and the ledger has counted it
-    # before; issue and renew leave certbot its own judgement (defect 39).
-    return [*arguments, "--force-renewal" if decision.action == REPLACE else "--keep-until-expiring"]
+    # certbot knows nothing of a changed CA or root, nor of a renewal that is declared for earlier, and would
+    # keep its certificate. Only these insist, and the ledger has counted them before; everything else leaves
+    # certbot its own judgement (defect 39).
+    insist = decision.insist or decision.action == REPLACE
+    return [*arguments, "--force-renewal" if insist else "--keep-until-expiring"]
 
 
 def account_unknown(output: str) -> bool:
@@ -418,6 +479,7 @@ _ADVICE = {
     "unauthorized": "Another machine answers for the name: check that DNS points to this host, for AAAA records too.",
     "caa": "A CAA record of the domain forbids this CA.",
     "ratelimited": "The CA refuses for a while because there were too many orders.",
+    "account": "The CA wants an external account: give certbot the options eab-kid and eab-hmac-key.",
 }
 _NOISE = re.compile(
     r"^(Saving debug log|Ask for help|Some challenges have failed|Account registered|Requesting a certificate|"
@@ -437,6 +499,8 @@ def explain(output: str) -> str:
         return "The CA could not validate " + " ".join(problems)
     if "rateLimited" in output or "too many certificates" in output.lower():
         kind = _ADVICE["ratelimited"]
+    elif "externalAccountRequired" in output or "eab-kid" in output:
+        kind = _ADVICE["account"]
     elif _UNTRUSTED.search(output):
         kind = "The TLS certificate of the ACME directory is not trusted: set the CA bundle for it."
     elif _UNREACHABLE.search(output):
@@ -449,26 +513,32 @@ def explain(output: str) -> str:
     return f"{kind} certbot said: {detail}".strip()
 
 
-def metrics(certificates: t.Sequence[dict[str, t.Any]], now: float, good: bool, before: str) -> str:
+def metrics(
+    pairs: t.Mapping[str, Pair | None], now: dt.datetime, good: bool, before: str,
+) -> str:
     """What Prometheus is told, in its text format. ``before`` is the file of the last run.
 
-    ``certificates`` are those of the step's result; without any, what was known of
-    them stays. Begin and end of each, because no lifetime can be assumed: what is
-    left of it is a fraction.
+    ``pairs`` are what is served, by name. Begin and end of each, because no
+    lifetime can be assumed: what is left of it is a fraction. A placeholder has
+    an end that says nothing, so it is told apart. When all was well for the
+    last time is kept over a failure; there is no such time on a host where it
+    never was.
     """
-    samples = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in before.splitlines() if line[:1] != "#"}
-    known = {key: value for key, value in samples.items() if "{" in key and not certificates}
-    for one in certificates:
-        for key in ("not_before", "not_after"):
-            if one[key]:
-                known[f'mooring_certificate_{key}_timestamp_seconds{{name="{one["name"]}"}}'] = (
-                    f"{dt.datetime.fromisoformat(one[key].replace('Z', '+00:00')).timestamp():.0f}")
-    looked = f"{now:.0f}"
-    known[LAST_RUN], known[LAST_GOOD] = looked, looked if good else samples.get(LAST_GOOD, "0")
+    samples = {}
+    for name, pair in pairs.items():
+        label = f'{{name="{name}"}}'
+        samples[SELF_SIGNED + label] = int(pair is None or pair.placeholder)
+        if pair is not None and not pair.placeholder:
+            samples |= {BEGIN + label: int(pair.not_before.timestamp()), END + label: int(pair.not_after.timestamp())}
+    looked = int(now.timestamp())
+    samples[LAST_RUN] = looked
+    last_good = re.search(rf"^{LAST_GOOD} (\d+)$", before, re.MULTILINE)
+    if good or last_good:
+        samples[LAST_GOOD] = looked if good or last_good is None else int(last_good[1])
     lines = []
-    for name, text in HELP.items():
-        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
-        lines += [f"{key} {value}" for key, value in sorted(known.items()) if key.partition("{")[0] == name]
+    for metric, text in HELP.items():
+        lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge"]
+        lines += [f"{key} {value}" for key, value in sorted(samples.items()) if key.partition("{")[0] == metric]
     return "\n".join(lines) + "\n"
 
 

@@ -39,6 +39,8 @@ CERTBOT_SECONDS = 300
 RELOAD_SECONDS = 30
 CHALLENGES = ".well-known/acme-challenge"
 STAGING = "staging"
+# As long as an order may take: whoever comes second finds it done.
+LOCK_SECONDS = CERTBOT_SECONDS
 
 
 def utcnow() -> dt.datetime:
@@ -94,29 +96,53 @@ class Store:
     def read(self, name: str) -> certs.Found:
         """What nginx would load for a certificate."""
         path = os.path.join(self.directory, name)
+        # Where a container may write, a link could lead anywhere.
+        if os.path.islink(path) and not re.fullmatch(rf"{re.escape(name)}\.d/[^./][^/]*", os.readlink(path)):
+            return certs.Found(problem=f"{path} leads to {os.readlink(path)} instead of a version in {name}.d.")
         found = _found(path, self.roots)
         if found.pair is None:
             return found
-        noted = json.loads(files.read_text(os.path.join(path, "origin.json")) or "{}")
-        return certs.Found(dataclasses.replace(found.pair, directory=noted.get("acme_directory", "")))
+        directory, profile = _noted(files.read_text(os.path.join(path, "origin.json")))
+        return certs.Found(dataclasses.replace(found.pair, directory=directory, profile=profile))
 
     def wrong_modes(self, name: str) -> list[Mode]:
         """Files whose owner or mode is not what :meth:`put` gave them."""
-        modes = [Mode(path, *_mode_and_owner(path), mode, uid) for path, mode, uid in self._layout(name)]
+        modes = []
+        for path, mode, uid in self._layout(name):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                status = os.lstat(path)
+                modes.append(Mode(path, stat.S_IMODE(status.st_mode), status.st_uid, mode, uid))
         return [mode for mode in modes if mode.before() != mode.after()]
 
     def correct_modes(self, name: str) -> None:
         """Give every file its owner and mode back."""
-        for path, mode, uid in self._layout(name):
-            # Where a container may write, a link could lead anywhere.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        for mode in self.wrong_modes(name):
+            descriptor = os.open(mode.path, os.O_RDONLY | os.O_NOFOLLOW)
             try:
-                os.fchown(descriptor, uid, uid)
-                os.fchmod(descriptor, mode)
+                os.fchown(descriptor, mode.declared_uid, mode.declared_uid)
+                os.fchmod(descriptor, mode.declared_mode)
             finally:
                 os.close(descriptor)
 
-    def put(self, name: str, fullchain: bytes, key: bytes, origin: str) -> str:
+    def wrong_parts(self, name: str) -> list[str]:
+        """Files beside ``fullchain.pem`` that are missing or do not hold the part of it that they should."""
+        return [path for path, content in self._parts(name).items() if _content(path) != content]
+
+    def correct_parts(self, name: str) -> None:
+        """Make them anew."""
+        parts = self._parts(name)
+        for path in self.wrong_parts(name):
+            self._write(path, parts[path], 0o444)
+
+    def _parts(self, name: str) -> dict[str, bytes]:
+        directory = os.path.join(self.directory, name)
+        whole = _content(os.path.join(directory, "fullchain.pem"))
+        if whole is None:
+            return {}
+        return {os.path.join(directory, file): part
+                for file, part in zip(("cert.pem", "chain.pem"), x509.split_chain(whole), strict=True)}
+
+    def put(self, name: str, fullchain: bytes, key: bytes, origin: str, profile: str | None = None) -> str:
         """Store a version and make it the one that nginx reads; returns its fingerprint."""
         fingerprint = x509.pem_fingerprint(fullchain)
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
@@ -128,7 +154,8 @@ class Store:
         leaf, chain = x509.split_chain(fullchain)
         for file, content in (("fullchain.pem", fullchain), ("cert.pem", leaf), ("chain.pem", chain)):
             self._write(os.path.join(staged, file), content, 0o444)
-        self._write(os.path.join(staged, "origin.json"), json.dumps({"acme_directory": origin}).encode(), 0o444)
+        noted = json.dumps({"acme_directory": origin, "profile": profile})
+        self._write(os.path.join(staged, "origin.json"), noted.encode(), 0o444)
         self._write(os.path.join(staged, "privkey.pem"), key, 0o400)
         if os.path.isdir(version):
             # The same certificate again, because its files were damaged.
@@ -141,12 +168,15 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
-        """Hold off every other run, whoever it runs as."""
+        """Hold off every other run, whoever it runs as; waits until the one that is at work has ended."""
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
         path = os.path.join(self.directory, ".lock")
-        if not os.path.exists(path):
-            self._write(path, b"", 0o600)
-        with files.lock(path, "A certificate"):
+        # Never another file in its place: somebody may hold it. Its owner is put right with all modes.
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            os.fchown(descriptor, self.owner, self.owner)
+            os.close(descriptor)
+        with files.lock(path, "A certificate", LOCK_SECONDS):
             yield
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
@@ -170,12 +200,15 @@ class Store:
 
     def _layout(self, name: str) -> list[tuple[str, int, int]]:
         directory = os.path.join(self.directory, name)
-        modes = {os.path.realpath(directory): 0o755}
+        # Whoever renews as the owner has to be able to write here, and to take the lock.
+        modes = {os.path.join(self.directory, ".lock"): 0o600, f"{directory}.d": 0o755}
+        if self.read(name).problem and os.path.islink(directory):
+            return [(path, mode, self.owner) for path, mode in modes.items()]
+        # The directory itself, not the link to it.
+        modes[os.path.realpath(directory)] = 0o755
         modes |= {os.path.join(directory, f): 0o444 for f in ("fullchain.pem", "cert.pem", "chain.pem")}
         modes[os.path.join(directory, "privkey.pem")] = 0o400
-        # Whoever renews as the owner has to be able to take it.
-        modes[os.path.join(self.directory, ".lock")] = 0o600
-        return [(path, mode, self.owner) for path, mode in modes.items() if os.path.exists(path)]
+        return [(path, mode, self.owner) for path, mode in modes.items()]
 
 
 class Proxy:
@@ -205,7 +238,10 @@ class Proxy:
             self.docker.run("exec", self.container, *self.reload_command)
 
     def served(self, address: str, domain: str) -> str:
-        """Fingerprint of what a client that asks for ``domain`` gets, "" if it gets no certificate."""
+        """Fingerprint of what a client that asks for ``domain`` gets, "" if it gets no certificate.
+
+        For a wildcard any name that it covers is asked for.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         # What is compared is the very certificate; whom it is trusted by is decided elsewhere.
@@ -213,7 +249,7 @@ class Proxy:
         try:
             with (
                 socket.create_connection((address, 443), timeout=5) as connection,
-                context.wrap_socket(connection, server_hostname=domain) as tls,
+                context.wrap_socket(connection, server_hostname=domain.replace("*", "any")) as tls,
             ):
                 return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
         except OSError:
@@ -308,7 +344,7 @@ class Certbot:
 
     def __init__(
         self, docker: Docker, *, image: str, network: str, directory: str, webroot: str, bundle: str, email: str,
-        owner: int = 0, inside: bool = False,
+        options: str = "", owner: int = 0, inside: bool = False,
     ) -> None:
         self.docker = docker
         self.owner = owner
@@ -319,6 +355,7 @@ class Certbot:
         self.webroot = webroot
         self.bundle = bundle
         self.email = email
+        self.options = options
 
     def lineage(self, name: str, roots: str) -> certs.Found:
         """What certbot holds under a name."""
@@ -327,7 +364,10 @@ class Certbot:
             return found
         renewal = files.read_text(os.path.join(self.directory, "renewal", f"{name}.conf")) or ""
         server = re.search(r"^server = (\S+)", renewal, re.MULTILINE)
-        return certs.Found(dataclasses.replace(found.pair, directory=server[1] if server else ""))
+        profile = re.search(r"^required_profile = (\S+)", renewal, re.MULTILINE)
+        return certs.Found(dataclasses.replace(
+            found.pair, directory=server[1] if server else "",
+            profile=(profile[1] if profile and profile[1] != "None" else "") if server else None))
 
     def files(self, name: str) -> tuple[bytes, bytes]:
         """Chain and key of a lineage."""
@@ -342,8 +382,8 @@ class Certbot:
         # A renewal is no first order, though the ledger forgets after a week.
         if decision.action != certs.RENEW and certs.needs_rehearsal(desired, ledger.read()):
             with ledger.attempt(desired, STAGING):
-                self._run(certs.certbot_arguments(desired, decision, self.email, dry_run=True), desired, "A rehearsal")
-        arguments = certs.certbot_arguments(desired, decision, self.email)
+                self._run(self._arguments(desired, decision, dry_run=True), desired, "A rehearsal")
+        arguments = self._arguments(desired, decision)
         held = self.lineage(desired.name, "").pair
         try:
             with ledger.attempt(desired, desired.directory):
@@ -357,6 +397,9 @@ class Certbot:
             with ledger.attempt(desired, desired.directory):
                 self._run(arguments, desired, "The order")
 
+    def _arguments(self, desired: certs.Desired, decision: certs.Decision, dry_run: bool = False) -> list[str]:
+        return certs.certbot_arguments(desired, decision, self.email, dry_run, options=bool(self.options))
+
     def _run(self, arguments: list[str], desired: certs.Desired, what: str) -> None:
         self.own()
         # The limit is inside the container: killing the docker client would leave certbot running.
@@ -367,7 +410,7 @@ class Certbot:
             else:
                 self.docker.run(*self._container(), *limited)
         except CommandFailed as error:
-            said = f"{error.stdout}\n{error.stderr}"
+            said = self._without_secrets(f"{error.stdout}\n{error.stderr}")
             if certs.account_unknown(said):
                 raise _AccountUnknown(f"The CA {desired.directory} no longer knows certbot's account.") from error
             if error.rc == 124:
@@ -382,21 +425,37 @@ class Certbot:
                 f"The full log is {self.directory}/logs/letsencrypt.log."
             ) from error
 
+    def _without_secrets(self, said: str) -> str:
+        """certbot's words without the key of an external account, which it quotes where it cannot read its options."""
+        options = files.read_text(os.path.join(self.options, "cli.ini")) if self.options else None
+        for secret in re.findall(r"^\s*eab-hmac-key\s*[=:]\s*(\S+)", options or "", re.MULTILINE):
+            said = said.replace(secret, "********")
+        return said
+
     def foreign(self) -> dict[str, list[str]]:
         """What in the tree and the webroot belongs to somebody else, as after certbot was run by hand as root."""
-        found = {}
-        for root in filter(os.path.isdir, (self.directory, self.webroot)):
-            paths = [root]
-            for folder, folders, names in os.walk(root):
-                paths += [os.path.join(folder, name) for name in (*folders, *names)]
-            found[root] = [path for path in paths if os.lstat(path).st_uid != self.owner]
+        found = {root: [path for path, _descriptor, _name in self._foreign(root)]
+                 for root in (self.directory, self.webroot)}
         return {root: paths for root, paths in found.items() if paths}
 
     def own(self) -> None:
         """Make the tree, and all in it and in the webroot certbot's own."""
         files.make_directory(self.directory, 0o700, self.owner, self.owner)
-        for path in (path for paths in self.foreign().values() for path in paths):
-            os.chown(path, self.owner, self.owner, follow_symlinks=False)
+        for root in (self.directory, self.webroot):
+            for _path, descriptor, name in self._foreign(root):
+                # By the directory itself, not by its path: a container could put a link into that meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(name, self.owner, self.owner, dir_fd=descriptor, follow_symlinks=False)
+
+    def _foreign(self, root: str) -> t.Iterator[tuple[str, int, str]]:
+        """Path, an open directory, and the name in it. certbot may be at work and take things away."""
+        if not os.path.isdir(root):
+            return
+        for folder, folders, names, descriptor in os.fwalk(root):
+            for name in (".", *folders, *names) if folder == root else (*folders, *names):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != self.owner:
+                        yield os.path.normpath(os.path.join(folder, name)), descriptor, name
 
     def _container(self) -> list[str]:
         """Arguments of docker for a container in which the rest of the line runs."""
@@ -406,6 +465,8 @@ class Certbot:
             "--volume", f"{self.directory}:{certs.CONFIG_DIRECTORY}",
             "--volume", f"{self.webroot}:{certs.WEBROOT}",
         ]
+        if self.options:
+            command += ["--volume", f"{self.options}:{certs.OPTIONS_DIRECTORY}:ro"]
         if self.bundle:
             if not os.path.isfile(self.bundle):
                 raise MooringError(f"The CA bundle {self.bundle} for the ACME directory does not exist on this host.")
@@ -440,6 +501,18 @@ def _found(directory: str, roots: str) -> certs.Found:
         return certs.Found(problem=str(error))
 
 
-def _mode_and_owner(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    return stat.S_IMODE(status.st_mode), status.st_uid
+def _noted(text: str | None) -> tuple[str, str | None]:
+    """ACME directory and profile of ``origin.json``; one that is damaged says as little as none."""
+    try:
+        noted = json.loads(text or "{}")
+        return str(noted.get("acme_directory", "")), noted.get("profile")
+    except (ValueError, AttributeError):
+        return "", None
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -10,6 +10,7 @@ the run that follows, and is ``changed`` exactly if there is one.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import typing as t
 
@@ -37,6 +38,31 @@ class Difference:
     def as_dict(self) -> dict[str, t.Any]:
         """The difference as part of a module's result."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file as it lies there, or is to; what is no file has no mode of four digits."""
+
+    content: bytes
+    mode: str = "0644"
+    owner: int = 0
+
+
+def file_differences(path: str, declared: File | None, found: File | None) -> list[Difference]:
+    """What of a file is not as declared; None is no file."""
+    name = f"file {path}"
+    if declared is None:
+        return [Difference(name, "presence", None, "present")] if found else []
+    if found is None:
+        return [Difference(name, "presence", "present", None)]
+    fields = (("content", _digest(declared.content), _digest(found.content)),
+              ("mode", declared.mode, found.mode), ("owner", declared.owner, found.owner))
+    return [Difference(name, *field) for field in fields if field[1] != field[2]]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _short(value: t.Any) -> str:

@@ -12,13 +12,19 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import stat
 import time
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._differences import File
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 TEMPORARY = ".mooring-new"
+
+
+class Busy(MooringError):
+    """Somebody else holds a lock."""
 
 
 def read_text(path: str) -> str | None:
@@ -26,6 +32,18 @@ def read_text(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_file(path: str) -> File | None:
+    """A file with its mode and owner, or what lies in its place; a link counts as different from any file."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return File(b"", "link" if stat.S_ISLNK(status.st_mode) else "no file", status.st_uid)
+        with open(path, "rb") as stream:
+            return File(stream.read(), f"{stat.S_IMODE(status.st_mode):04o}", status.st_uid)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -118,23 +136,35 @@ def _no_link(path: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
-def lock(path: str, what: str) -> t.Iterator[None]:
+def lock(path: str, what: str, seconds: float = 0) -> t.Iterator[None]:
     """Hold ``path`` as a lock; it ends with the process, however that ends.
 
-    Raises :class:`MooringError` that names the holder, if there is one.
+    Waits so many ``seconds`` for whoever has it, and then raises :class:`Busy`, which
+    names the holder.
     """
+    limit = time.monotonic() + seconds
     with open(path, "a+", encoding="utf-8", opener=_no_link) as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
+        while True:
             try:
-                holder = json.loads(stream.read())
-                said = f"process {holder['pid']} since {holder['since']}"
-            except (ValueError, KeyError):
-                said = "another process"
-            raise MooringError(f"{what} is being changed by {said}. Wait until it ends and run again.") from None
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= limit:
+                    raise Busy(
+                        f"{what} is being changed by {_holder(stream)}. Wait until it ends and run again.") from None
+            time.sleep(0.2)
         stream.truncate(0)
-        json.dump({"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S %Z")}, stream)
+        # A number of a process says little without the machine, or container, that counts them.
+        json.dump({"pid": os.getpid(), "on": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %Z")},
+                  stream)
         stream.flush()
         yield
+
+
+def _holder(stream: t.TextIO) -> str:
+    stream.seek(0)
+    try:
+        holder = json.loads(stream.read())
+        return f"process {holder['pid']} on {holder['on']} since {holder['since']}"
+    except (ValueError, KeyError):
+        return "another process"

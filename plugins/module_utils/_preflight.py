@@ -166,11 +166,13 @@ def parse_bind(value: t.Any) -> tuple[str, int] | None:
 
 
 def _domain(value: t.Any) -> tuple[str, str] | None:
-    if str(value).startswith("*."):
-        return f"'{value}' is a wildcard, which HTTP validation cannot prove", "List each name"
     if _DOMAIN.fullmatch(str(value)) and len(str(value)) <= 253:
         return None
     return f"'{value}' is not a domain name", "Write a full name without scheme, port and path"
+
+
+def _certificate_domain(value: t.Any) -> tuple[str, str] | None:
+    return _domain(str(value).removeprefix("*."))
 
 
 def _email(value: t.Any) -> tuple[str, str] | None:
@@ -308,7 +310,7 @@ CHECKS: dict[str, Check] = {
     "allow": _network,
     "bind": _bind,
     "domain": _domain,
-    "domains": _domain,
+    "domains": _certificate_domain,
     "email": _email,
     "image": _image,
     "max_body": _size,
@@ -541,6 +543,11 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             if "." not in service and ":" not in service and service not in services:
                 yield problem(f"the route '{path}' leads to '{service}', which no component of this host has",
                               f"Known services: {', '.join(sorted(services)) or 'none'}")
+        if route.get("rate") is None and "burst" in route:
+            yield problem(f"the route '{path}' has a burst, but no rate that it could exceed",
+                          "Add rate, such as 10r/s")
+        elif isinstance(route.get("burst"), int) and route["burst"] < 1:
+            yield problem(f"the route '{path}' has the burst {route['burst']}", "Write 1 or more")
         if route.get("access", "private") == "private" and not host.get("nginx_certbot_users"):
             yield problem(f"the route '{path}' is private, but nginx_certbot_users is empty, so nobody can open it",
                           "Add a user, or set access: public if everybody may see it")
@@ -622,14 +629,32 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         yield Problem(host.name, variable, host.settings[variable].source, f"nobody answers to the name '{ca}'",
                       "Write the CA's full name")
     names: set[str] = set()
+    serving: dict[str, str] = {}
+    authenticator = "authenticator" in (host.get("nginx_certbot_certbot_options") or {})
     for index, certificate in host.items_of("nginx_certbot_certificates"):
         source = host.settings["nginx_certbot_certificates"].source_of(f"[{index}].name")
         label = f"nginx_certbot_certificates[{index}]"
+        by_dns = certificate.get("challenge") == "dns-01"
+        if by_dns and not authenticator:
+            yield Problem(host.name, f"{label}.challenge", source,
+                          "is dns-01, but nobody is named who sets the records",
+                          "Give nginx_certbot_certbot_options an authenticator, as its role's README shows")
+        left = certificate.get("renew_at")
+        if isinstance(left, (int, float)) and not 0 < left < 1:
+            yield Problem(host.name, f"{label}.renew_at", source, f"'{left}' is no part of a lifetime",
+                          "Write one between 0 and 1, such as 0.5")
         if certificate.get("name") in names:
             yield Problem(host.name, label, source, f"the certificate '{certificate.get('name')}' is declared twice",
                           "Give each its own name")
         names.add(str(certificate.get("name")))
         for domain in certificate.get("domains") or []:
+            other = serving.setdefault(str(domain).lower(), str(certificate.get("name")))
+            if other != str(certificate.get("name")):
+                yield Problem(host.name, label, source, f"'{domain}' is in the certificate '{other}' too",
+                              "Keep it in one of them; nginx can show one for a name only")
+            if str(domain).startswith("*.") and not by_dns:
+                yield Problem(host.name, label, source, f"'{domain}' needs the challenge dns-01",
+                              "Set challenge: dns-01, or name each domain")
             if domain in inventory.unresolved:
                 yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
                               "Add the name to your DNS, or correct it")

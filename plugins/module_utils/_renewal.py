@@ -16,10 +16,11 @@ import io
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
-import threading
+import time
 import typing as t
 import zipfile
 
@@ -79,6 +80,8 @@ def renew(settings: dict[str, t.Any]) -> bool:
         result = step.converge(Caller(), settings["certificate"], inside=settings["inside"], ask=True)
     except MooringError as error:
         result, failure = error.details, str(error)
+    except OSError as error:
+        result, failure = {}, f"{error.filename or 'A file'}: {error.strerror}."
     sys.stdout.write("".join(
         f"{one['name']}: {one['action']}. {one['reason']}\n" for one in result.get("certificates", ())))
     if failure:
@@ -92,20 +95,52 @@ def main() -> int:
     parser.add_argument("settings", help="file that mooring.stack.certificate_renewal wrote")
     parser.add_argument("--every", type=float, default=0, metavar="SECONDS", help="again and again, with this pause")
     arguments = parser.parse_args()
-    if arguments.every:
-        return repeat([sys.executable, sys.argv[0], arguments.settings], arguments.every)
     with open(arguments.settings, encoding="utf-8") as stream:
-        return 0 if renew(json.load(stream)) else 1
+        settings = json.load(stream)
+    if arguments.every:
+        looked = settings["certificate"]["metrics"] or ""
+        return repeat([sys.executable, sys.argv[0], arguments.settings], arguments.every, looked)
+    return 0 if renew(settings) else 1
 
 
-def repeat(command: list[str], seconds: float) -> int:
-    """Start a command again and again until told to stop. A process of its own each time, for it may be replaced."""
-    stop = threading.Event()
+def repeat(command: list[str], seconds: float, looked: str = "") -> int:
+    """Start a command again and again until told to stop. A process of its own each time, for it may be replaced.
+
+    ``looked`` is a file that was written at the last look.
+    """
+    # A pipe, because a handler must not wait for a lock that the code it interrupts may hold.
+    told, tell = os.pipe()
+    at_work: list[subprocess.Popen[bytes]] = []
+
+    def end(*_unused: object) -> None:
+        os.write(tell, b".")
+        for process in at_work:
+            process.terminate()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_unused: stop.set())
+        signal.signal(number, end)
     write_file(ALIVE, b"", 0o600, os.geteuid(), os.getegid())
-    # First the pause: the playbook that starts this looks at the certificates itself.
-    while not stop.wait(seconds * (1 - JITTER * random.random())):
-        subprocess.run(command, check=False)
+    # Pauses are counted from the last look, whoever took it, also before this was started.
+    while not _readable(told, max(0.0, seconds * (1 - JITTER * random.random()) - age(looked))):
+        with subprocess.Popen(command) as process:
+            at_work.append(process)
+            if _readable(told, 0):
+                process.terminate()
+            process.wait()
+            at_work.clear()
+        # A look that failed is one too.
+        looked = ""
         os.utime(ALIVE)
     return 0
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+def age(path: str) -> float:
+    """Seconds since a file was written; 0 for none."""
+    try:
+        return max(0.0, time.time() - os.stat(path).st_mtime)
+    except OSError:
+        return 0.0

@@ -10,12 +10,11 @@ absent: so a job that moves from cron to systemd leaves nothing behind.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import shlex
 import typing as t
 
-from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference, File, file_differences
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 SYSTEMD, CRON = "systemd", "cron"
@@ -23,7 +22,6 @@ HEADER = "# Written by mooring.stack. The next run puts it back as it is declare
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CRON_FIELD = r"[0-9A-Za-z*/,-]+"
 CRON_TIME = re.compile(rf"{CRON_FIELD}(?:[ \t]+{CRON_FIELD}){{4}}|@(?:hourly|daily|weekly|monthly)")
-MODE = "0644"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +66,6 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class File:
-    """A file as it lies there."""
-
-    content: str
-    mode: str = MODE
-    owner: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
 class Timer:
     """What systemd says of the timer."""
 
@@ -117,7 +106,8 @@ def decide(
     differences: list[Difference] = []
     changes: dict[str, str | None] = {}
     for path, content in declared(job, manager, present).items():
-        found = _file_differences(path, content, files.get(path))
+        wanted = None if content is None else File(content.encode("utf-8", "surrogateescape"))
+        found = file_differences(path, wanted, files.get(path))
         if found:
             changes[path] = content
             differences += found
@@ -133,22 +123,6 @@ def decide(
     return Plan(tuple(differences), tuple(notices), changes)
 
 
-def _file_differences(path: str, content: str | None, found: File | None) -> list[Difference]:
-    name = f"file {path}"
-    if content is None:
-        return [Difference(name, "presence", None, "present")] if found else []
-    if found is None:
-        return [Difference(name, "presence", "present", None)]
-    differences = []
-    if found.content != content:
-        differences.append(Difference(name, "content", _digest(content), _digest(found.content)))
-    if found.mode != MODE:
-        differences.append(Difference(name, "mode", MODE, found.mode))
-    if found.owner:
-        differences.append(Difference(name, "owner", "0", str(found.owner)))
-    return differences
-
-
 def _timer_differences(job: Job, present: bool, timer: Timer) -> list[Difference]:
     name = f"timer {job.timer}"
     if not present:
@@ -161,10 +135,6 @@ def _timer_differences(job: Job, present: bool, timer: Timer) -> list[Difference
     if timer.stale:
         differences.append(Difference(name, "definition in force", "the file on disk", "an older one"))
     return differences
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 # ---------------------------------------------------------------- files

@@ -26,6 +26,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._certificates_host i
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._files import Busy
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificates": {
@@ -36,6 +37,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "name": {"type": "str", "required": True},
             "domains": {"type": "list", "elements": "str", "required": True},
             "key_type": {"type": "str", "choices": [certs.ECDSA, certs.RSA], "default": certs.ECDSA, "no_log": False},
+            "challenge": {"type": "str", "choices": [certs.HTTP_01, certs.DNS_01], "default": certs.HTTP_01},
+            "profile": {"type": "str", "default": ""},
+            "renew_at": {"type": "float"},
         },
     },
     "state": {"type": "str", "choices": ["placeholder", "present"], "default": "present"},
@@ -49,6 +53,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "acme_ca_bundle": {"type": "path"},
     "trusted_root": {"type": "path"},
     "acme_email": {"type": "str", "default": ""},
+    "certbot_options": {"type": "path"},
     "image": {"type": "str"},
     "network": {"type": "str"},
     "proxy_container": {"type": "str"},
@@ -72,6 +77,7 @@ class Work:
     decision: certs.Decision
     after: certs.Found
     wrong_modes: list[Mode]
+    wrong_parts: list[str]
     now: dt.datetime
     served: str = ""
     stale: bool = False
@@ -83,7 +89,7 @@ class Work:
     @property
     def changes(self) -> bool:
         """Whether files change."""
-        return self.decision.action != certs.NOTHING or bool(self.wrong_modes)
+        return self.decision.action != certs.NOTHING or bool(self.wrong_modes or self.wrong_parts)
 
     @property
     def reloads(self) -> bool:
@@ -97,6 +103,8 @@ class Work:
             found = certs.differences(self.desired, self.before, self.now, serving)
         for mode in self.wrong_modes:
             found += mode.differences()
+        found += [Difference(f"file {path}", "part of the chain", "as in fullchain.pem", "missing or other")
+                  for path in self.wrong_parts]
         if self.stale:
             found.append(Difference(
                 f"certificate {self.desired.name}", "served fingerprint",
@@ -108,8 +116,9 @@ class Work:
         reason = self.decision.reason
         if self.stale:
             reason += " nginx served an older one."
-        if self.wrong_modes:
-            reason += f" Put right: {'; '.join(mode.after() for mode in self.wrong_modes)}."
+        wrong = [*(mode.after() for mode in self.wrong_modes), *self.wrong_parts]
+        if wrong:
+            reason += f" Put right: {'; '.join(wrong)}."
         pair = self.after.pair
         return {
             "name": self.desired.name,
@@ -118,9 +127,23 @@ class Work:
             "not_after": certs.stamp(pair.not_after) if pair else "",
             "fingerprint": pair.fingerprint if pair else "",
             "issuer": pair.issuer if pair else "",
-            "action": self.decision.action,
+            "renewal": certs.stamp(certs.renewal_time(pair, self.desired.renew_at)) if pair else "",
+            "action": certs.NOTHING if self.error else self.decision.action,
             "reason": self.error or reason,
         }
+
+
+@dataclasses.dataclass
+class Look:
+    """What a run found: the certificates, and what certbot could not use of its own."""
+
+    works: list[Work]
+    foreign: list[Difference]
+
+    @property
+    def changes(self) -> bool:
+        """Whether files change."""
+        return bool(self.foreign) or any(work.changes for work in self.works)
 
 
 class Run:
@@ -153,14 +176,15 @@ class Run:
             webroot=params["webroot"] or "",
             bundle=params["acme_ca_bundle"] or "",
             email=params["acme_email"],
+            options=params["certbot_options"] or "",
             owner=params["owner"],
             inside=inside,
         )
 
     def foreign(self) -> list[Difference]:
         """What certbot's user could not use of its own."""
-        return [Difference(f"directory {root}", "owner", self.params["owner"],
-                           f"others, of {len(paths)} of its files and directories")
+        return [Difference(f"directory {root}", "owner of all in it", self.params["owner"],
+                           f"others, of {len(paths)}: {', '.join(sorted(paths)[:3])}{' ...' if paths[3:] else ''}")
                 for root, paths in self.certbot.foreign().items()]
 
     def read(self) -> list[Work]:
@@ -181,7 +205,9 @@ class Run:
         lineage = self.certbot.lineage(desired.name, self.roots) if self.params["letsencrypt_dir"] else certs.Found()
         now = utcnow()
         decision = decide(desired, served, lineage, now)
-        work = Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name), now)
+        work = Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name),
+                    # Damaged files are made anew as a whole.
+                    self.store.wrong_parts(desired.name) if decision.action == certs.NOTHING else [], now)
         # The files can be right and nginx still serve others, after a run that was killed before the reload.
         if self.address and decision.action == certs.NOTHING and served.pair:
             work.served = self.proxy.served(self.address, desired.domains[0])
@@ -193,22 +219,28 @@ class Run:
             work.decision = certs.Decision(certs.RENEW, "certbot or the CA finds it due before its time.")
         return work
 
-    def apply(self, works: list[Work]) -> None:
-        """Do what was decided. One certificate's failure is kept for the end: it must not stop the others."""
-        foreign = self.foreign()
-        if foreign or any(work.changes for work in works):
-            with self.store.lock():
-                if foreign:
-                    self.certbot.own()
-                for work in works:
-                    try:
-                        self._apply_one(work)
-                    except MooringError as error:
-                        work.error = str(error)
-                    except OSError as error:
-                        # A full disk, a file system that is read-only: what served before still serves.
-                        work.error = f"The certificate '{work.desired.name}' could not be written: {error}."
-                    work.after = self.store.read(work.desired.name)
+    def look(self) -> Look:
+        """Everything that decides a run."""
+        return Look(self.read(), self.foreign())
+
+    def apply(self, look: Look) -> None:
+        """Do what was decided, with the lock held. One certificate's failure is kept for the end."""
+        if look.foreign:
+            self.certbot.own()
+        for work in look.works:
+            if not work.changes:
+                continue
+            try:
+                self._apply_one(work)
+            except MooringError as error:
+                work.error = str(error)
+            except OSError as error:
+                # A full disk, a file system that is read-only: what served before still serves.
+                work.error = f"The certificate '{work.desired.name}' could not be written: {error}."
+            work.after = self.store.read(work.desired.name)
+
+    def confirm(self, works: list[Work]) -> None:
+        """See what clients get of that which is new."""
         if not self.serving:
             return
         if not self.address:
@@ -227,11 +259,13 @@ class Run:
             self.store.put(desired.name, chain, key, "")
         elif action == certs.DEPLOY:
             origin = work.lineage.pair.directory if work.lineage.pair else ""
-            self.store.put(desired.name, *self.certbot.files(desired.name), origin)
+            profile = work.lineage.pair.profile if work.lineage.pair else None
+            self.store.put(desired.name, *self.certbot.files(desired.name), origin, profile)
         elif action in certs.ORDERS:
             self._order(work)
-        if work.wrong_modes:
-            self.store.correct_modes(desired.name)
+        if work.wrong_parts:
+            self.store.correct_parts(desired.name)
+        self.store.correct_modes(desired.name)
 
     def _order(self, work: Work) -> None:
         desired = work.desired
@@ -239,7 +273,8 @@ class Run:
             raise MooringError(
                 f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
                 f"for the certificate '{desired.name}'.")
-        self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains, self.params["owner"])
+        if desired.challenge == certs.HTTP_01:
+            self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains, self.params["owner"])
         try:
             certs.check_ledger(desired, self.ledger.read(), utcnow())
             self.certbot.order(desired, work.decision, self.ledger)
@@ -258,14 +293,19 @@ class Run:
         problem = lineage.problem or certs.rejected(desired, lineage.pair, utcnow())
         if problem:
             raise MooringError(f"The certificate '{desired.name}' is not put in place. {problem}")
-        self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory)
+        self.store.put(desired.name, *self.certbot.files(desired.name), desired.directory, desired.profile)
 
 
-def tell(path: str, owner: int, certificates: list[dict[str, t.Any]], good: bool) -> None:
-    """Write the metrics, which say when this looked last and so are another each time."""
-    text = certs.metrics(certificates, utcnow().timestamp(), good, files.read_text(path) or "")
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    files.write_file(path, text.encode(), 0o644, owner, owner)
+def tell(path: str, owner: int, works: list[Work], good: bool) -> str:
+    """Write the metrics, which say when this looked last and so are another each time; why that failed, or ""."""
+    pairs = {work.desired.name: work.after.pair for work in works}
+    try:
+        text = certs.metrics(pairs, utcnow(), good, files.read_text(path) or "")
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        files.write_file(path, text.encode(), 0o644, owner, owner)
+    except OSError as error:
+        return f"The metrics could not be written: {error}."
+    return ""
 
 
 def diff(works: list[Work], check_mode: bool) -> dict[str, str]:
@@ -301,19 +341,29 @@ def converge(
 ) -> dict[str, t.Any]:
     """Read, decide, apply; the result. ``inside`` and ``ask`` as in :class:`Run`. Raises :class:`MooringError`."""
     run = Run(params, Docker(module.run_command), inside=inside, ask=ask)
-    works, foreign = run.read(), run.foreign()
+    look = run.look()
     errors = []
     if not module.check_mode:
         try:
-            run.apply(works)
+            if look.changes:
+                with run.store.lock():
+                    # Again, because another run may have ended in between.
+                    look = run.look()
+                    run.apply(look)
+            run.confirm(look.works)
+        except Busy as error:
+            for work in look.works:
+                work.error = str(error) if work.changes else ""
+            errors.append(str(error))
         except MooringError as error:
             errors.append(str(error))
         except OSError as error:
             errors.append(f"The certificates cannot be worked on: {error}.")
+    works = look.works
     result = {
-        "changed": bool(foreign) or any(work.changes or work.stale for work in works),
+        "changed": look.changes or any(work.stale for work in works),
         "differences": [one.as_dict() for one in (
-            *foreign, *(one for work in works for one in work.differences(run.serving)))],
+            *look.foreign, *(one for work in works for one in work.differences(run.serving)))],
         "notices": [f"Certificate {work.desired.name}: {work.kept}" for work in works if work.kept],
         "certificates": [work.result() for work in works],
         "reloaded": run.serving and bool(params["reload_command"]) and any(work.reloads for work in works),
@@ -322,7 +372,7 @@ def converge(
         result["diff"] = diff(works, module.check_mode)
     errors = [*(work.error for work in works if work.error), *errors]
     if params["metrics"] and not module.check_mode:
-        tell(params["metrics"], params["owner"], result["certificates"], not errors)
+        errors += filter(None, [tell(params["metrics"], params["owner"], works, not errors)])
     if errors:
-        raise MooringError(" ".join(errors), **result)
+        raise MooringError(" ".join(dict.fromkeys(errors)), **result)
     return result

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
-import stat
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._files import write_file
+from ansible_collections.mooring.stack.plugins.module_utils._files import read_file, write_file
 from ansible_collections.mooring.stack.plugins.module_utils._schedule import (
     CRON,
     HEADER,
     PATH,
     SYSTEMD,
-    File,
     Job,
     Plan,
     Timer,
@@ -44,18 +43,6 @@ RUNNING = "/run/systemd/system"  # exists exactly where systemd is the init
 CRON_PID = "/run/crond.pid"
 
 
-def read_file(path: str) -> File | None:
-    """A file, or what lies in its place; a link counts as different."""
-    try:
-        status = os.lstat(path)
-        if not stat.S_ISREG(status.st_mode):
-            return File("", "link", status.st_uid)
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return File(stream.read(), f"{stat.S_IMODE(status.st_mode):04o}", status.st_uid)
-    except FileNotFoundError:
-        return None
-
-
 def read_timer(run: t.Callable[..., str], job: Job) -> Timer:
     """What systemd says of both units."""
     said = run("show", "--property=Id,UnitFileState,ActiveState,NeedDaemonReload,DropInPaths", job.timer,
@@ -66,6 +53,11 @@ def read_timer(run: t.Callable[..., str], job: Job) -> Timer:
         timer["UnitFileState"], timer["ActiveState"], "yes" in (timer["NeedDaemonReload"], service["NeedDaemonReload"]),
         tuple(path for unit in (timer, service) for path in unit.get("DropInPaths", "").split()
               if f"/{job.name}." in path))
+
+
+def cron_is_installed() -> bool:
+    """Whether there is a cron at all."""
+    return any(shutil.which(program, path=PATH) for program in ("cron", "crond"))
 
 
 def cron_runs() -> bool:
@@ -81,6 +73,7 @@ def apply(run: t.Callable[..., str], job: Job, plan: Plan, systemd: bool, presen
     """Interrupted at any point, the next run still sees what is left to do."""
     if systemd and not present and plan:
         run("disable", "--now", job.timer, accept=(1, 5))  # its files may be gone already
+        run("stop", f"{job.name}.service", accept=(5,))  # what it has started must not go on
     for path, content in plan.files.items():
         if content is None:
             os.unlink(path)
@@ -96,7 +89,7 @@ def apply(run: t.Callable[..., str], job: Job, plan: Plan, systemd: bool, presen
 def jobs() -> list[str]:
     """Names of the jobs on this host that are ours, by the first line of their files."""
     found = []
-    for folder, suffix in (("/etc/systemd/system", ".timer"), ("/etc/cron.d", "")):
+    for folder, suffix in (("/etc/systemd/system", ".timer"), ("/etc/systemd/system", ".service"), ("/etc/cron.d", "")):
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             path = os.path.join(folder, name)
             if name.endswith(suffix) and os.path.isfile(path) and not os.path.islink(path):
@@ -111,6 +104,13 @@ def unschedule(module: t.Any, name: str) -> None:
     checked = ArgumentSpecValidator(ARGUMENT_SPEC).validate(
         {"name": name, "description": name, "command": [], "state": "absent"})
     converge(module, checked.validated_parameters)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(log_file(name))
+
+
+def log_file(name: str) -> str:
+    """Where cron keeps what a job said last, unless it has a place of its own for that."""
+    return f"/var/log/{name}.log"
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -145,7 +145,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "manager": manager,
         "diff": [
             {"before_header": path, "after_header": path, "after": content or "",
-             "before": getattr(files[path], "content", "")}
+             "before": found.content.decode("utf-8", "surrogateescape") if (found := files[path]) else ""}
             for path, content in plan.files.items()],
     }
 
@@ -161,7 +161,7 @@ def _need_what_runs_it(module: t.Any, job: Job, systemd: bool) -> None:
         if code:
             raise MooringError(f"'{job.calendar}' is not a time of systemd: {(err or out).strip().splitlines()[0]}. "
                                "Write it like 'hourly' or '*-*-* 06,18:00'; man systemd.time explains it.")
-    elif not any(shutil.which(program, path=PATH) for program in ("cron", "crond")):
+    elif not cron_is_installed():
         raise MooringError(
             f"Neither systemd nor cron runs here, so nothing would start {job.name}. Install cron with "
             "'apt-get install cron', or run the command from a scheduler of your own, such as CI.")

@@ -12,9 +12,9 @@ version_added: "0.1.0"
 description:
   - Reads the certificates on disk, decides, and unless in check mode acts. certbot, in a throwaway container,
     speaks ACME; this module decides when it may, guards it, and verifies what it got.
-  - A certificate is renewed when a third of its own lifetime is left, and replaced when its names, its key type,
-    its ACME directory or the trusted root are no longer the declared ones.
-  - Before an order the challenge path is tried through the proxy, for each domain. The first order at the
+  - A certificate is renewed when a third of its own lifetime is left, or half of ten days or less, and replaced when
+    its names, its key type, its profile, its ACME directory or the trusted root are no longer the declared ones.
+  - Before an order by HTTP-01 the challenge path is tried through the proxy, for each domain. The first order at the
     production directory of Let's Encrypt is rehearsed against its staging directory.
   - Every attempt is written down on the host. After 4 failed attempts for a name within an hour, or 4
     certificates for the same names within a week, no order is placed, and the message says when the next may be.
@@ -34,7 +34,7 @@ options:
         type: str
         required: true
       domains:
-        description: The names in it; the first is its subject. Wildcards are not supported.
+        description: The names in it; the first is its subject. A wildcard needs O(certificates[].challenge=dns-01).
         type: list
         elements: str
         required: true
@@ -43,9 +43,27 @@ options:
         type: str
         choices: [ecdsa, rsa]
         default: ecdsa
+      challenge:
+        description:
+          - How the CA is shown that the names are ours. V(http-01) goes through the proxy.
+          - V(dns-01) is done by an authenticator that O(certbot_options) names, one of certbot's plugins or hooks.
+        type: str
+        choices: [http-01, dns-01]
+        default: http-01
+      profile:
+        description: >-
+          Name of one of the kinds of certificates that the CA offers, such as V(shortlived). Empty is its default.
+          Needs certbot 4.0.
+        type: str
+        default: ""
+      renew_at:
+        description:
+          - Part of its lifetime that is left when it is renewed, between 0 and 1.
+          - Without it, a third, and half for a certificate that lives ten days or less, as certbot has it too.
+        type: float
   state:
     description:
-      - V(placeholder) makes sure that nginx can start. Where there is no usable certificate it takes the one that
+      - V(placeholder) makes sure that clients get an answer. Where there is no usable certificate it takes the one that
         certbot holds, or else makes a self-signed one.
       - V(present) makes sure that the declared certificate is served. The proxy has to run.
     type: str
@@ -92,6 +110,12 @@ options:
     description: Contact for the CA. Empty registers without one.
     type: str
     default: ""
+  certbot_options:
+    description:
+      - Directory on the host with a file C(cli.ini) of options of certbot's own, and with what these name. certbot sees
+        it as C(/etc/certbot). For an external account (C(eab-kid), C(eab-hmac-key)) and for DNS-01.
+      - Empty is for none.
+    type: path
   image:
     description: Image with certbot.
     type: str
@@ -135,6 +159,26 @@ EXAMPLES = r"""
     certificates:
       - name: platform
         domains: [platform.example.com]
+
+- name: Serve a certificate for every name of a zone, by hooks that set the records
+  # In /etc/mooring-certbot/cli.ini:
+  #   authenticator = manual
+  #   manual-auth-hook = python3 /etc/certbot/set.py
+  #   manual-cleanup-hook = python3 /etc/certbot/clear.py
+  mooring.stack.certbot_certificate:
+    certificates:
+      - name: zone
+        domains: [example.com, "*.example.com"]
+        challenge: dns-01
+    certbot_options: /etc/mooring-certbot
+    certificates_dir: /opt/mooring/nginx_certbot/certificates
+    letsencrypt_dir: /opt/mooring/nginx_certbot/letsencrypt
+    webroot: /opt/mooring/nginx_certbot/webroot
+    ledger: /opt/mooring/nginx_certbot/letsencrypt/ledger.json
+    acme_directory: https://acme-v02.api.letsencrypt.org/directory
+    image: certbot/certbot:v5.6.0
+    network: mooring
+    proxy_container: mooring-nginx_certbot-proxy-1
 
 - name: Serve the declared certificate
   mooring.stack.certbot_certificate:
@@ -192,8 +236,14 @@ certificates:
     issuer:
       description: Common name of the issuer, empty while there is none.
       type: str
+    renewal:
+      description: When it becomes due, in UTC, empty while there is none.
+      type: str
+      sample: "2027-01-24T10:00:00Z"
     action:
-      description: What was done, or in check mode would be. V(deploy) takes what certbot already holds.
+      description: >-
+        What was done, or in check mode would be; V(nothing) where it failed. V(deploy) takes what certbot already
+        holds.
       type: str
       sample: renew
     reason:

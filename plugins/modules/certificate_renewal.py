@@ -12,12 +12,13 @@ version_added: "0.2.0"
 description:
   - Puts a program on the host that does what M(mooring.stack.certbot_certificate) does, and lets a timer of systemd,
     or cron where systemd does not run, start it several times a day. It is the same code with the same ledger and the
-    same lock, so renewal and playbook never get into each other's way, and a CA is never asked too often.
+    same lock. Whoever comes second waits, and finds done what the other did; a CA is never asked too often.
   - The program also lets certbot ask the CA whether a certificate is to be renewed before its time (RFC 9773, from
     certbot 4.1 on).
   - With O(runs_on=container) nothing on the host starts it. A container beside the proxy does, for hosts that have
     neither systemd nor cron; it needs Python, python3-cryptography and certbot, as every image of certbot has them, and
-    the directories of O(certificate) at the same paths.
+    the directories of O(certificate) and O(directory) at the same paths. CA bundle and trusted root are copied into
+    O(directory) for it, as C(bundle.pem) and C(root.pem).
 options:
   name:
     description: Name of the job, unique on the host.

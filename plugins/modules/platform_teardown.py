@@ -232,7 +232,10 @@ def apply(module: AnsibleModule, docker: Docker, root: pathlib.Path, plan: Plan)
     left: list[str] = []
     # First: nothing may start what is about to go.
     for job in plan.jobs:
-        unschedule(module, job)
+        try:
+            unschedule(module, job)
+        except MooringError as error:
+            left.append(f"job {job}: {error}")
 
     def attempt(what: str, *args: str) -> None:
         try:

@@ -32,6 +32,22 @@ EXTRA: dict[str, dict[str, t.Any]] = {
     "all": {"ansible_connection": "ssh", "ansible_user": "root"},
     "nginx_certbot": {"nginx_certbot_https_bind": f"0.0.0.0:{PORT}", "nginx_certbot_renewal": "host"},
 }
+# A hook that tells the test CA's own DNS server.
+HOOK = """\
+import json, os, sys, urllib.request
+asked = {"host": f"_acme-challenge.{os.environ['CERTBOT_DOMAIN']}.", "value": os.environ["CERTBOT_VALIDATION"]}
+urllib.request.urlopen(f"http://challtestsrv:8055/{sys.argv[1]}", json.dumps(asked).encode(), timeout=10)
+"""
+BY_HOOKS = {
+    "nginx_certbot_certbot_options": {
+        "authenticator": "manual", "manual-auth-hook": "python3 /etc/certbot/txt.py set-txt",
+        "manual-cleanup-hook": "python3 /etc/certbot/txt.py clear-txt"},
+    "nginx_certbot_certbot_files": {"txt.py": HOOK}}
+EAB_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+OTHER_CA = {
+    "listenAddress": "0.0.0.0:14000", "managementListenAddress": "0.0.0.0:15000", "certificate": "/other/cert.pem",
+    "privateKey": "/other/key.pem", "httpPort": 80, "tlsPort": 443, "ocspResponderURL": "",
+    "externalAccountBindingRequired": True, "externalAccountMACKeys": {"kid-1": EAB_KEY}}
 SEVERE = ("MEDIUM", "HIGH", "CRITICAL")
 
 
@@ -429,17 +445,91 @@ def killed_after_success(place: Place) -> None:
 
 
 def two_at_once(place: Place) -> None:
-    """A playbook run and the renewal at once: one order, and whoever comes second says who is at work."""
-    place.sh(f"sed -i 's/\"{NAME}\"/\"{NAME}\", \"www.{NAME}\"/' {P}/renewal/certificates.json")
+    """A playbook run while the renewal places an order: it waits, and finds the order done."""
+    before = place.served()
+    # Orders that take a while, at a CA whose root nobody fetched.
+    place.pebble('{environment: {PEBBLE_VA_NOSLEEP: "0", PEBBLE_VA_SLEEPTIME: "8"}}')
+    place.sh(f"sed -i -e 's/\"{NAME}\"/\"{NAME}\", \"www.{NAME}\"/' "
+             f"-e 's/\"trusted_root\": .*/\"trusted_root\": null,/' {P}/renewal/certificates.json")
     place.sh("systemctl start --no-block mooring-nginx_certbot.service")
-    run = place.attempt(WIDER)
+    place.wait("docker ps --filter label=mooring.purpose=certbot --quiet | grep -q .")
+    run = place.proxy_only(WIDER, nginx_certbot_trusted_root="")
     place.wait("! systemctl is-active mooring-nginx_certbot.service | grep -q activating")
     said = place.sh("journalctl --unit mooring-nginx_certbot.service --output cat --lines 10")
+    run.good(f"a run that had to wait, while the renewal said {said}")
     issued = [one for one in place.attempts() if one["outcome"] == "issued"]
-    if len(issued) > 1:
+    if len(issued) != 1:
         raise Failed(f"{len(issued)} orders: {said}")
-    if run.status and "is being changed by process" not in run.output:
-        raise Failed(run.output[-900:])
+    place.expect_other(before)
+
+
+def wildcard(place: Place) -> None:
+    """A wildcard by DNS-01, through hooks of certbot."""
+    zone = {"name": "zone", "domains": ["zone.test", "*.zone.test"], "challenge": "dns-01"}
+    place.converge([*DECLARED, zone], **BY_HOOKS)
+    said = place.sh(f"openssl s_client -connect 127.0.0.1:{PORT} -servername anything.zone.test </dev/null 2>/dev/null "
+                    "| openssl x509 -noout -issuer -ext subjectAltName")
+    if "DNS:*.zone.test" not in said or "Pebble" not in said:
+        raise Failed(said)
+    if place.converge([*DECLARED, zone], **BY_HOOKS).changed:
+        raise Failed("a second run changes something")
+    # What the timer starts has the same hooks.
+    place.sh(f"rm -r {P}/letsencrypt/live/zone {P}/letsencrypt/archive/zone {P}/letsencrypt/renewal/zone.conf "
+             f"{P}/certificates/zone {P}/certificates/zone.d")
+    place.renew()
+    said = place.sh(f"openssl x509 -in {P}/certificates/zone/fullchain.pem -noout -ext subjectAltName")
+    if "DNS:*.zone.test" not in said:
+        raise Failed(said)
+
+
+def other_ca(place: Place) -> None:
+    """Another CA, which wants an external account: refused without one, and then its certificate serves."""
+    before = place.served()
+    place.sh("mkdir -p /root/other && cd /root/other && openssl req -x509 -newkey ec -pkeyopt "
+             "ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=other-ca -addext subjectAltName=DNS:other-ca "
+             "-keyout key.pem -out cert.pem 2>/dev/null")
+    place.sh(f"cat >/root/other/pebble.json <<'END'\n{json.dumps({'pebble': OTHER_CA})}\nEND")
+    place.sh("docker run --detach --name other-ca --network mooring --network-alias other-ca --user 0 "
+             "--volume /root/other:/other:ro --env PEBBLE_VA_NOSLEEP=1 --env PEBBLE_WFE_NONCEREJECT=0 "
+             "mooring.local/pebble:2 pebble -config /other/pebble.json -dnsserver challtestsrv:8053")
+    try:
+        place.wait("docker exec other-ca curl -fsSk https://127.0.0.1:15000/roots/0 >/root/other/root.pem")
+        values = {"nginx_certbot_acme_directory": "https://other-ca:14000/dir",
+                  "nginx_certbot_acme_ca_bundle": "/root/other/cert.pem",
+                  "nginx_certbot_trusted_root": "/root/other/root.pem"}
+        place.refused("The CA wants an external account", place.proxy_only(DECLARED, **values))
+        place.expect_same(before)
+        place.proxy_only(DECLARED, **values, nginx_certbot_certbot_options={
+            "eab-kid": "kid-1", "eab-hmac-key": EAB_KEY}).good("an order at another CA")
+        place.expect_other(before)
+        found = place.sh(f"grep -rl -e {EAB_KEY} {P} /etc/systemd/system /var/log 2>/dev/null; "
+                         "journalctl --output cat --boot | grep -c -e {EAB_KEY} || true", check=False).split()
+        if found not in ([f"{P}/secrets/certbot/cli.ini", "0"], ):
+            raise Failed(f"the account's key is in {found}")
+    finally:
+        place.sh("docker rm --force --volumes other-ca; rm -rf /root/other", check=False)
+
+
+def unknown_profile(place: Place) -> None:
+    """A profile that the CA does not offer: said so, and the old certificate serves."""
+    before = place.served()
+    run = place.attempt([{**DECLARED[0], "profile": "no-such-profile"}])
+    # What is served was asked for without one, so it is to be replaced.
+    if run.status == 0:
+        raise Failed("the run ended well")
+    place.expect_same(before)
+
+
+def early_renewal(place: Place) -> None:
+    """A renewal that is declared for earlier than certbot's own."""
+    before = place.served()
+    place.converge([{**DECLARED[0], "renew_at": 0.9999999}])
+    place.expect_same(before)
+    place.converge(None, acme_test_ca_certificate_validity=600)
+    short = place.served()
+    place.wait(f"[ $(( $(date +%s) - $(stat -c %Y {P}/certificates/platform/fullchain.pem) )) -gt 65 ]")
+    place.converge([{**DECLARED[0], "renew_at": 0.9}], acme_test_ca_certificate_validity=600)
+    place.expect_other(short)
 
 
 def clock_ahead(place: Place) -> None:
@@ -473,6 +563,8 @@ def adopted(place: Place) -> None:
         raise Failed("an order was placed")
     if place.sh(f"find {P}/letsencrypt -not -user 101 | head -3").strip():
         raise Failed("something of the tree belongs to somebody else")
+    place.renew()
+    place.expect_same(before)
 
 
 def missing_at_start(place: Place) -> None:
@@ -493,5 +585,6 @@ CASES: tuple[t.Callable[[Place], None], ...] = (
     load_during_renewal, challenge_path_broken, dns_wrong, ca_down, dies_at("POST /order-plz"),
     dies_at("POST /authZ/"), dies_at("POST /chalZ/"), dies_at("POST /finalize-order/"), root_changed,
     nonces_rejected(15), nonces_rejected(50), slow_orders, disk_full, disk_full_at_the_end, read_only,
-    killed_after_success, two_at_once, clock_ahead, account_lost, adopted, missing_at_start,
+    killed_after_success, two_at_once, clock_ahead, account_lost, adopted, missing_at_start, wildcard, other_ca,
+    unknown_profile, early_renewal,
 )

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import fractions
+import os
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Certbot, Ledger, Store
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._files import Busy, lock
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.timezone.utc)
 CA = "https://ca.example.com/directory"
@@ -58,8 +61,14 @@ DECISIONS = [
     (found(**lived(90 * DAYS, 30 * DAYS + SECOND)), NONE, certs.NOTHING, "as declared"),
     (found(**lived(45 * DAYS, 20 * DAYS)), NONE, certs.NOTHING, "as declared"),
     (found(**lived(45 * DAYS, 15 * DAYS)), NONE, certs.RENEW, "33%"),
-    (found(**lived(160 * HOURS, 54 * HOURS)), NONE, certs.NOTHING, "as declared"),
-    (found(**lived(160 * HOURS, 53 * HOURS)), NONE, certs.RENEW, "33%"),
+    # Half is left of what lives for ten days at most.
+    (found(**lived(160 * HOURS, 81 * HOURS)), NONE, certs.NOTHING, "as declared"),
+    (found(**lived(160 * HOURS, 80 * HOURS)), NONE, certs.RENEW, "50%"),
+    (found(**lived(10 * DAYS, 5 * DAYS)), NONE, certs.RENEW, "50%"),
+    (found(**lived(10 * DAYS + SECOND, 5 * DAYS)), NONE, certs.NOTHING, "as declared"),
+    (found(profile="shortlived"), NONE, certs.REPLACE, "Its profile is shortlived, declared is the default"),
+    (found(profile=""), NONE, certs.NOTHING, "as declared"),
+    (NONE, found(profile="shortlived"), certs.ISSUE, "no certificate yet"),
     (found(**lived(60 * SECOND, 10 * SECOND)), NONE, certs.RENEW, "17%"),
     (found(**lived(90 * DAYS, -1 * SECOND)), NONE, certs.RENEW, "expired at 2026-11-22T11:59:59Z"),
     # A run killed after certbot's success spends no second order.
@@ -78,6 +87,37 @@ def test_decide(served, lineage, action, words):
     decision = certs.decide(DESIRED, served, lineage, NOW)
     assert decision.action == action
     assert words in decision.reason
+
+
+@pytest.mark.parametrize(("renew_at", "left", "action", "insist"), [
+    (None, 31, certs.NOTHING, False),
+    (None, 30, certs.RENEW, False),
+    ("1/2", 46, certs.NOTHING, False),
+    # Earlier than certbot would: it has to be told.
+    ("1/2", 45, certs.RENEW, True),
+    ("1/2", 30, certs.RENEW, False),
+    ("1/10", 10, certs.NOTHING, False),
+    ("1/10", 9, certs.RENEW, False),
+])
+def test_when_to_renew_can_be_declared(renew_at, left, action, insist):
+    desired = dataclasses.replace(DESIRED, renew_at=renew_at and fractions.Fraction(renew_at))
+    served = found(**lived(90 * DAYS, left * DAYS))
+    decision = certs.decide(desired, served, NONE, NOW)
+    assert (decision.action, decision.insist) == (action, insist)
+    assert bool(certs.differences(desired, served, NOW, serving=True)) == (action != certs.NOTHING)
+    arguments = certs.certbot_arguments(desired, decision, "")
+    assert ("--force-renewal" in arguments) is insist
+
+
+def test_what_is_asked_for_is_part_of_the_order():
+    order = certs.Decision(certs.ISSUE, "")
+    line = " ".join(certs.certbot_arguments(DESIRED, order, ""))
+    assert "--authenticator webroot" in line and "--config" not in line and "profile" not in line
+    wild = dataclasses.replace(
+        DESIRED, domains=("example.com", "*.example.com"), challenge=certs.DNS_01, profile="shortlived")
+    line = " ".join(certs.certbot_arguments(wild, order, "", options=True))
+    assert "--config /etc/certbot/cli.ini --preferred-challenges dns" in line and "webroot" not in line
+    assert "--required-profile shortlived" in line and "--domain *.example.com" in line
 
 
 @pytest.mark.parametrize(("served", "lineage", "action"), [
@@ -114,13 +154,36 @@ def test_success_without_a_certificate_is_no_success():
     assert "left no certificate" in certs.rejected(DESIRED, None, NOW)
 
 
+@pytest.mark.parametrize(("more", "words"), [
+    ({"domains": ["*.example.com"], "challenge": "dns-01"}, ""),
+    ({"domains": ["a.*.example.com"], "challenge": "dns-01"}, "no domain name"),
+    ({"domains": ["*.*.example.com"], "challenge": "dns-01"}, "no domain name"),
+    ({"profile": "short lived"}, "no name of one"),
+    ({"renew_at": 0.5}, ""),
+    ({"renew_at": 0.0}, "between 0 and 1"),
+    ({"renew_at": 1.0}, "between 0 and 1"),
+])
+def test_what_more_can_be_declared_is_checked(more, words):
+    params = {"name": "platform", "domains": ["a.example.com"], "key_type": certs.ECDSA, **more}
+    if words:
+        with pytest.raises(certs.BadRequest, match=words):
+            certs.Desired.parse(params, CA)
+    else:
+        certs.Desired.parse(params, CA)
+
+
+def test_a_third_is_a_third():
+    params = {"name": "platform", "domains": ["a.example.com"], "key_type": certs.ECDSA, "renew_at": 0.3333}
+    assert certs.Desired.parse(params, CA).renew_at == fractions.Fraction(1, 3)
+
+
 @pytest.mark.parametrize(("name", "domains", "words"), [
     ("platform", ["a.example.com"], ""),
     ("../etc", ["a.example.com"], "directory name"),
     ("a.d", ["a.example.com"], "directory name"),
     ("", ["a.example.com"], "directory name"),
     ("platform", [], "no domains"),
-    ("platform", ["*.example.com"], "DNS-01"),
+    ("platform", ["*.example.com"], "challenge dns-01"),
     ("platform", ["a..example.com"], "no domain name"),
     ("platform", ["-a.example.com"], "no domain name"),
     ("platform", ["a.example.com/x"], "no domain name"),
@@ -208,7 +271,7 @@ def test_certbot_is_not_forced_to_issue_or_renew():  # defect 39
 def test_certbot_arguments():
     arguments = certs.certbot_arguments(DESIRED, certs.Decision(certs.REPLACE, ""), "ops@example.com")
     line = " ".join(arguments)
-    assert line.startswith("certonly --non-interactive --agree-tos --webroot ")
+    assert line.startswith("certonly --non-interactive --agree-tos --authenticator webroot ")
     assert "--domain a.example.com --domain b.example.com" in line
     assert "--email ops@example.com" in line and "--key-type ecdsa --elliptic-curve secp256r1" in line
     rehearsal = certs.certbot_arguments(DESIRED, certs.Decision(certs.REPLACE, ""), "", dry_run=True)
@@ -244,6 +307,8 @@ Ask for help or search for solutions at https://community.example.org.
     ("requests.exceptions.SSLError: CERTIFICATE_VERIFY_FAILED", ["set the CA bundle"], ["cannot be reached"]),
     ("An unexpected error occurred:\nError creating new order :: too many certificates (5) already issued for this "
      "exact set", ["refuses for a while", "exact set"], []),
+    ("urn:ietf:params:acme:error:externalAccountRequired :: ACME server requires external account binding",
+     ["eab-kid and eab-hmac-key"], []),
     ("something new", ["certbot said: something new"], []),
     ("", ["It said nothing"], []),
 ])
@@ -393,3 +458,84 @@ def test_only_a_first_order_is_rehearsed(tmp_path, monkeypatch, action, rehearse
     ledger = Ledger(str(tmp_path / "ledger.json"), tmp_path.stat().st_uid)
     certbot.order(desired, certs.Decision(action, "because"), ledger)
     assert ran == ([True, False] if rehearsed else [False])
+
+
+def issued(store, names=("a.example.com",), days=90):
+    return store.put("platform", *x509.self_signed(list(names), certs.ECDSA, NOW, days * DAYS), CA, "")
+
+
+@pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])
+def test_a_part_of_the_chain_that_is_missing_or_other_is_made_anew(store, tmp_path, file):
+    fingerprint = issued(store)
+    path = tmp_path / "certificates" / "platform" / file
+    whole = path.read_bytes()
+    for damage in (path.unlink, lambda: (path.chmod(0o600), path.write_bytes(b"x"))):
+        damage()
+        assert store.wrong_parts("platform") == [str(path)]
+        assert store.read("platform").pair.fingerprint == fingerprint
+        store.correct_parts("platform")
+        assert path.read_bytes() == whole and store.wrong_parts("platform") == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '"x"', ""])
+def test_a_note_that_is_damaged_says_as_little_as_none(store, tmp_path, text):
+    issued(store)
+    origin = tmp_path / "certificates" / "platform" / "origin.json"
+    assert (store.read("platform").pair.directory, store.read("platform").pair.profile) == (CA, "")
+    origin.chmod(0o600)
+    origin.write_text(text)
+    assert (store.read("platform").pair.directory, store.read("platform").pair.profile) == ("", None)
+
+
+def test_a_link_that_leads_elsewhere_is_not_followed(store, tmp_path):
+    issued(store)
+    outside = tmp_path / "outside"
+    (tmp_path / "certificates" / "platform").resolve().rename(outside)
+    link = tmp_path / "certificates" / "platform"
+    for target in ("../outside", str(outside), "platform.d/../../outside", "platform.d/.hidden"):
+        link.unlink()
+        link.symlink_to(target)
+        assert f"leads to {target}" in store.read("platform").problem
+        # Nothing behind it is looked at, let alone changed.
+        (outside / "privkey.pem").chmod(0o604)
+        assert all("outside" not in mode.path for mode in store.wrong_modes("platform"))
+        store.correct_modes("platform")
+        assert (outside / "privkey.pem").stat().st_mode & 0o777 == 0o604
+
+
+def test_whoever_renews_as_the_owner_has_to_be_able_to_write(store, tmp_path):
+    """A tree from before, when all of it was root's: the versions' directory is looked at too."""
+    issued(store)
+    versions = tmp_path / "certificates" / "platform.d"
+    versions.chmod(0o700)
+    assert [mode.path for mode in store.wrong_modes("platform")] == [str(versions)]
+    store.correct_modes("platform")
+    assert store.wrong_modes("platform") == []
+
+
+def test_what_vanishes_while_it_is_looked_at_is_nobody_s(tmp_path, monkeypatch):
+    """certbot makes and removes its lock while others look."""
+    tree = tmp_path / "letsencrypt"
+    (tree / "live").mkdir(parents=True)
+    (tree / "live" / ".certbot.lock").touch()
+    certbot = Certbot(None, image="", network="", directory=str(tree), webroot=str(tmp_path / "none"), bundle="",
+                      email="", owner=tmp_path.stat().st_uid + 1)
+    true_stat = os.stat
+
+    def stat(path, **more):
+        if path == ".certbot.lock":
+            os.unlink(tree / "live" / ".certbot.lock")
+        return true_stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert certbot.foreign() == {str(tree): [str(tree), str(tree / "live")]}
+
+
+def test_the_lock_is_waited_for(store, tmp_path):
+    with store.lock():
+        assert (tmp_path / "certificates" / ".lock").stat().st_mode & 0o777 == 0o600
+        with pytest.raises(Busy, match=r"is being changed by process \d+ on \S+ since"), \
+                lock(str(tmp_path / "certificates" / ".lock"), "A certificate", 0.3):
+            pass
+    with store.lock():
+        pass

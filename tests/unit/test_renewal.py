@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -26,7 +27,6 @@ from ansible_collections.mooring.stack.plugins.module_utils._certificates_host i
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ONE = {"name": "platform", "not_before": "2026-11-25T10:00:00Z", "not_after": "2027-02-23T10:00:00Z"}
 
 
 def settings(tmp_path, **changes):
@@ -38,7 +38,7 @@ def settings(tmp_path, **changes):
         "ledger": str(tmp_path / "ledger.json"), "acme_directory": "https://ca.example.com/directory",
         "acme_ca_bundle": None, "trusted_root": None, "acme_email": "", "image": "certbot/certbot:v5.6.0",
         "network": "mooring", "proxy_container": "no-such-proxy.invalid", "reload_command": [],
-        "metrics": str(tmp_path / "certificates.prom"), **changes}
+        "certbot_options": None, "metrics": str(tmp_path / "certificates.prom"), **changes}
     return {"certificate": params, "inside": True}
 
 
@@ -58,7 +58,7 @@ def test_the_program_runs_without_ansible_and_says_what_is_wrong(tmp_path):
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert "no-such-proxy.invalid does not run" in done.stderr
-    assert "platform: issue." in done.stdout
+    assert "platform: nothing. " in done.stdout, "it was not done"
     assert re.search(r"^mooring_certificates_last_run_timestamp_seconds \d{10}$", (tmp_path / "certificates.prom")
                      .read_text(), re.MULTILINE)
 
@@ -82,6 +82,36 @@ def test_again_and_again_until_it_is_told_to_stop(tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     assert (tmp_path / "alive").exists()
+
+
+@pytest.mark.parametrize(("looked", "starts"), [(-3600, True), (0, False)])
+def test_pauses_are_counted_from_the_last_look(tmp_path, looked, starts):
+    """A machine that is never up for a whole pause gets its look all the same, and not one at each start."""
+    said, metrics = tmp_path / "said", tmp_path / "certificates.prom"
+    metrics.touch()
+    os.utime(metrics, (0, metrics.stat().st_mtime + looked))
+    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
+            f"raise SystemExit(r.repeat(['touch', {str(said)!r}], 1800, {str(metrics)!r}))")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        while not (said if starts else tmp_path / "alive").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert said.exists() is starts
+
+
+def test_who_is_told_to_stop_stops_what_it_has_started(tmp_path):
+    started = tmp_path / "started"
+    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
+            f"raise SystemExit(r.repeat(['sh', '-c', 'echo $$ > {started}; exec sleep 1000'], 0.05))")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        while not (started.exists() and started.read_text()):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert not pathlib.Path(f"/proc/{started.read_text().strip()}").exists()
 
 
 # ---------------------------------------------------------------- asking the CA
@@ -118,9 +148,11 @@ def test_a_ca_that_wants_nothing_changes_nothing(tmp_path, monkeypatch, answer, 
     run.certbot.lineage = lambda *_unused: run.store.read("platform") if held else certs.Found()
     monkeypatch.setattr(run.proxy, "served", lambda *_unused: fingerprint)
     monkeypatch.setattr(run.proxy, "check_challenge", lambda *_unused: None)
-    works = run.read()
+    look = run.look()
+    works = look.works
     assert works[0].asks is held
-    run.apply(works)
+    run.apply(look)
+    run.confirm(works)
     assert run.certbot.orders == held
     assert (works[0].error, works[0].kept, works[0].changes) == ("", "", False)
     assert works[0].after == works[0].before
@@ -133,26 +165,43 @@ def samples(text):
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
+NOW = dt.datetime.fromtimestamp(1795601150, dt.timezone.utc)
+PAIR = certs.Pair(
+    names=frozenset({"a.example.com"}), key_type=certs.ECDSA, issuer="Example CA", fingerprint="f" * 64,
+    not_before=dt.datetime.fromtimestamp(1795600800, dt.timezone.utc),
+    not_after=dt.datetime.fromtimestamp(1803376800, dt.timezone.utc))
+
+
 def test_metrics_hold_begin_and_end():
-    found = samples(certs.metrics([ONE], 1795601150.4, True, ""))
-    assert found == {
+    assert samples(certs.metrics({"platform": PAIR}, NOW, True, "")) == {
         'mooring_certificate_not_before_timestamp_seconds{name="platform"}': "1795600800",
         'mooring_certificate_not_after_timestamp_seconds{name="platform"}': "1803376800",
+        'mooring_certificate_placeholder{name="platform"}': "0",
         "mooring_certificates_last_run_timestamp_seconds": "1795601150",
         "mooring_certificates_last_good_run_timestamp_seconds": "1795601150"}
 
 
-def test_a_failure_keeps_what_was_known():
-    before = certs.metrics([ONE], 100, True, "")
-    found = samples(certs.metrics([], 200, False, before))
-    assert found['mooring_certificate_not_after_timestamp_seconds{name="platform"}'] == "1803376800"
-    assert found["mooring_certificates_last_run_timestamp_seconds"] == "200"
-    assert found["mooring_certificates_last_good_run_timestamp_seconds"] == "100"
+@pytest.mark.parametrize("pair", [None, dataclasses.replace(PAIR, placeholder=True)])
+def test_an_end_that_says_nothing_is_not_told(pair):
+    found = samples(certs.metrics({"platform": pair}, NOW, True, ""))
+    assert found['mooring_certificate_placeholder{name="platform"}'] == "1"
+    assert not any("not_after" in name for name in found)
 
 
-def test_a_certificate_that_is_no_longer_declared_is_not_told_of():
-    before = certs.metrics([ONE], 100, True, "")
-    assert 'name="platform"' not in certs.metrics([{**ONE, "name": "other"}], 200, True, before)
+def test_a_failure_keeps_when_all_was_well():
+    before = certs.metrics({"platform": PAIR}, NOW, True, "")
+    found = samples(certs.metrics({"other": PAIR}, NOW + dt.timedelta(seconds=50), False, before))
+    assert found["mooring_certificates_last_run_timestamp_seconds"] == "1795601200"
+    assert found["mooring_certificates_last_good_run_timestamp_seconds"] == "1795601150"
+    assert not any('"platform"' in name for name in found), "it is no longer declared"
+    never = samples(certs.metrics({}, NOW, False, "damaged"))
+    assert "mooring_certificates_last_good_run_timestamp_seconds" not in never
+
+
+def test_metrics_that_cannot_be_written_hide_nothing(tmp_path):
+    (tmp_path / "certificates.prom").mkdir()
+    with pytest.raises(MooringError, match=r"does not run.* The metrics could not be written: .*certificates\.prom"):
+        certificate.converge(renewal.Caller(), settings(tmp_path)["certificate"], inside=True)
 
 
 def test_what_the_alerts_ask_for_is_told():
@@ -195,9 +244,40 @@ def test_the_files_are_written_once_and_put_right(tmp_path):
     program.chmod(0o666)
     (tmp_path / "renewal" / step.SETTINGS).write_text("{}")
     found = step.converge(module(), given)["differences"]
-    assert [(one["field"], one["expected"]) for one in found][0] == ("mode", "0644")
-    assert [one["field"] for one in found] == ["mode", "content"]
+    assert sorted((one["field"], one["expected"]) for one in found)[1] == ("mode", "0644")
+    assert sorted(one["field"] for one in found) == ["content", "mode"]
     assert not step.converge(module(), given)["changed"]
+    (tmp_path / "renewal").chmod(0o777)
+    (one,) = step.converge(module(), given)["differences"]
+    assert (one["object"], one["field"], one["found"]) == (f"directory {tmp_path / 'renewal'}", "mode", "0777")
+    assert not step.converge(module(), given)["changed"]
+
+
+def test_a_container_gets_copies_of_what_it_cannot_see(tmp_path, monkeypatch):
+    given, bundle = params(tmp_path), tmp_path / "ca.pem"
+    given["certificate"] = {**given["certificate"], "acme_ca_bundle": str(bundle)}
+    predicted = step.converge(module(check_mode=True), given)
+    with pytest.raises(MooringError, match=r"ca\.pem, the acme_ca_bundle of the certificates, does not exist"):
+        step.converge(module(), given)
+    bundle.write_text("a CA")
+    assert step.converge(module(), given)["differences"] == predicted["differences"]
+    copy = tmp_path / "renewal" / "bundle.pem"
+    assert copy.read_text() == "a CA"
+    assert json.loads((tmp_path / "renewal" / step.SETTINGS).read_text())["certificate"]["acme_ca_bundle"] == str(copy)
+    bundle.write_text("another CA")
+    assert [one["object"] for one in step.converge(module(), given)["differences"]] == [f"file {copy}"]
+    given["runs_on"] = step.HOST
+    monkeypatch.setattr(step.schedule, "cron_is_installed", lambda: True)
+    step.converge(module(), given)
+    assert not copy.exists()
+
+
+def test_a_host_that_has_nothing_to_start_it_is_told_what_else_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(step.schedule, "RUNNING", str(tmp_path / "no-systemd"))
+    monkeypatch.setattr(step.schedule, "cron_is_installed", lambda: False)
+    with pytest.raises(MooringError, match="nginx_certbot_renewal: container"):
+        step.converge(module(), {**params(tmp_path), "runs_on": step.HOST})
+    assert not (tmp_path / "renewal").exists()
 
 
 @pytest.mark.parametrize(("change", "words"), [

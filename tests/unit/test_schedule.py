@@ -15,11 +15,11 @@ import types
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _step_schedule as step
+from ansible_collections.mooring.stack.plugins.module_utils._differences import File
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._schedule import (
     CRON,
     SYSTEMD,
-    File,
     Job,
     Timer,
     cron_file,
@@ -37,7 +37,8 @@ RUNS = Timer("enabled", "active")
 
 
 def as_declared(manager=SYSTEMD):
-    return {path: None if content is None else File(content) for path, content in declared(JOB, manager, True).items()}
+    return {path: None if content is None else File(content.encode())
+            for path, content in declared(JOB, manager, True).items()}
 
 
 def unit(text):
@@ -143,7 +144,7 @@ def test_drift_of_the_timer(timer, expected):
 
 @pytest.mark.parametrize("manager, path", [(SYSTEMD, SERVICE), (SYSTEMD, TIMER), (CRON, CRON_FILE)])
 @pytest.mark.parametrize("change, field", [
-    ({"content": "edited"}, "content"), ({"mode": "0666"}, "mode"), ({"owner": 1000}, "owner"), (None, "presence")])
+    ({"content": b"edited"}, "content"), ({"mode": "0666"}, "mode"), ({"owner": 1000}, "owner"), (None, "presence")])
 def test_drift_of_a_file(manager, path, change, field):
     found = as_declared(manager)
     found[path] = dataclasses.replace(found[path], **change) if change else None
@@ -153,7 +154,7 @@ def test_drift_of_a_file(manager, path, change, field):
 
 
 def test_a_machine_that_got_systemd_loses_the_cron_file():
-    found = {**as_declared(), CRON_FILE: File("old")}
+    found = {**as_declared(), CRON_FILE: File(b"old")}
     plan = decide(JOB, SYSTEMD, True, found, RUNS)
     assert fields(plan) == [(f"file {CRON_FILE}", "presence", None, "present")] and plan.files == {CRON_FILE: None}
 
@@ -262,7 +263,7 @@ def test_a_link_in_place_of_a_file_is_drift(host):
 def test_absent_removes_it_and_is_done_then(host):
     host()
     assert host(state="absent")["changed"] and list(host.root.iterdir()) == []
-    assert host.systemd.said[-2:] == ["disable", "daemon-reload"]
+    assert host.systemd.said[-2:] == ["stop", "daemon-reload"]
     assert not host(state="absent")["changed"]
 
 

@@ -1,6 +1,6 @@
 // Where the certificate of a handshake lies. certificates/<name> is a link that changes when
 // there is a new version; it is followed once per handshake, so that certificate and key are
-// always of the same version. Empty where there is none: the handshake fails, and is logged.
+// always of the same version. Without one the path leads nowhere: the handshake fails, and is logged.
 import fs from 'fs';
 
 const DIRECTORY = '/var/lib/mooring/certificates/';
