@@ -188,8 +188,9 @@ def _usual_part(pair: Pair) -> fractions.Fraction:
 def renewal_time(pair: Pair, part: fractions.Fraction | None = None) -> dt.datetime:
     """When a certificate becomes due: ``part`` of its own lifetime is left, whatever that is."""
     left = part or _usual_part(pair)
-    # Multiplied first: a third of any whole number of seconds is then as exact as timedelta can be.
-    return pair.not_after - (pair.not_after - pair.not_before) * left.numerator / left.denominator
+    # In seconds: a certificate without an end lives until 9999, and a multiple of that is no timedelta.
+    lifetime = max(0, int((pair.not_after - pair.not_before).total_seconds()))
+    return pair.not_after - dt.timedelta(seconds=lifetime * left.numerator // left.denominator)
 
 
 def is_due(pair: Pair, now: dt.datetime, part: fractions.Fraction | None = None) -> bool:

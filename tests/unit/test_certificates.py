@@ -8,7 +8,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import fractions
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
@@ -238,6 +241,8 @@ def test_ledger(ledger, allowed):
     if allowed:
         with pytest.raises(certs.TooSoon, match=certs.stamp(allowed)):
             certs.check_ledger(DESIRED, ledger, NOW)
+    else:
+        certs.check_ledger(DESIRED, ledger, NOW)
 
 
 def test_ledger_survives_its_file():
@@ -539,3 +544,20 @@ def test_the_lock_is_waited_for(store, tmp_path):
             pass
     with store.lock():
         pass
+
+
+def test_the_tables_walk_every_branch_of_the_decisions(tmp_path):
+    """Run again under coverage.py: a branch that is added without a row in a table fails here."""
+    data, report = tmp_path / "data", tmp_path / "report.json"
+    tables = "test_decide or test_when_to_renew or test_new_files or test_success_without or test_ledger"
+    run = [sys.executable, "-m", "coverage", "run", "--branch", f"--data-file={data}", "-m", "pytest", "-q",
+           "-p", "no:cacheprovider", "-k", tables, __file__]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
+    subprocess.run([sys.executable, "-m", "coverage", "json", f"--data-file={data}", "-o", str(report), "--include",
+                    "*/module_utils/_certificates.py"], check=True, capture_output=True, timeout=60)
+    ((_path, file),) = json.loads(report.read_text())["files"].items()
+    for function in ("decide", "decide_placeholder", "flaw", "_wrong", "rejected", "next_allowed", "check_ledger",
+                     "renewal_time", "is_due", "covers"):
+        seen = file["functions"][function]
+        assert seen["executed_lines"] and not seen["missing_lines"] and not seen["missing_branches"], (function, seen)
