@@ -208,7 +208,7 @@ class Run:
         work = Work(desired, served, lineage, decision, served, self.store.wrong_modes(desired.name),
                     # Damaged files are made anew as a whole.
                     self.store.wrong_parts(desired.name) if decision.action == certs.NOTHING else [], now)
-        # The files can be right and nginx still serve others, after a run that was killed before the reload.
+        # The files can be right and a proxy that keeps what it has read still serve others.
         if self.address and decision.action == certs.NOTHING and served.pair:
             work.served = self.proxy.served(self.address, desired.domains[0])
             work.stale = work.served != served.pair.fingerprint
