@@ -119,10 +119,10 @@ class Desired:
         profile, left = params.get("profile") or "", params.get("renew_at")
         if profile and not _NAME.fullmatch(profile):
             raise BadRequest(f"The certificate '{name}' asks for the profile '{profile}', which is no name of one.")
-        if left is not None and not 0 < left < 1:
+        if left is not None and not 0.01 <= left <= 0.99:
             raise BadRequest(
                 f"The certificate '{name}' has renew_at {left:g}: write the part of its lifetime that is left then, "
-                "between 0 and 1, such as 0.33.")
+                "between 0.01 and 0.99, such as 0.5.")
         return cls(
             name=name, domains=domains, key_type=params["key_type"], directory=directory, root=root,
             challenge=challenge, profile=profile,

@@ -640,9 +640,9 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                           "is dns-01, but nobody is named who sets the records",
                           "Give nginx_certbot_certbot_options an authenticator, as its role's README shows")
         left = certificate.get("renew_at")
-        if isinstance(left, (int, float)) and not 0 < left < 1:
+        if isinstance(left, (int, float)) and not 0.01 <= left <= 0.99:
             yield Problem(host.name, f"{label}.renew_at", source, f"'{left}' is no part of a lifetime",
-                          "Write one between 0 and 1, such as 0.5")
+                          "Write one between 0.01 and 0.99, such as 0.5")
         if certificate.get("name") in names:
             yield Problem(host.name, label, source, f"the certificate '{certificate.get('name')}' is declared twice",
                           "Give each its own name")

@@ -163,8 +163,9 @@ def test_success_without_a_certificate_is_no_success():
     ({"domains": ["*.*.example.com"], "challenge": "dns-01"}, "no domain name"),
     ({"profile": "short lived"}, "no name of one"),
     ({"renew_at": 0.5}, ""),
-    ({"renew_at": 0.0}, "between 0 and 1"),
-    ({"renew_at": 1.0}, "between 0 and 1"),
+    ({"renew_at": 0.0}, "between 0.01 and 0.99"),
+    ({"renew_at": 0.9999999}, "between 0.01 and 0.99"),
+    ({"renew_at": float("nan")}, "between 0.01 and 0.99"),
 ])
 def test_what_more_can_be_declared_is_checked(more, words):
     params = {"name": "platform", "domains": ["a.example.com"], "key_type": certs.ECDSA, **more}
