@@ -83,7 +83,7 @@ class Desired:
 
     ``root`` is the fingerprint of the declared root, "" without one; ``profile``
     the CA's name for a kind of certificate, "" for its default; ``renew_at`` the
-    part of the lifetime that is left when it is renewed, None for the usual.
+    part of the lifetime that is left when it is renewed, if that is more than usual.
     """
 
     name: str
@@ -181,13 +181,18 @@ def covers(pair: Pair, domains: t.Iterable[str]) -> bool:
     return all(domain in pair.names or f"*.{domain.partition('.')[2]}" in pair.names for domain in domains)
 
 
-def _usual_part(pair: Pair) -> fractions.Fraction:
-    return LEFT_OF_SHORT if pair.not_after - pair.not_before <= SHORT_LIVED else LEFT
+def part_left(pair: Pair, part: fractions.Fraction | None = None) -> fractions.Fraction:
+    """The part of its lifetime that a certificate has left when it is renewed, ``part`` or the usual if that is more.
+
+    Never less, because certbot, asked whether the CA wants one renewed early, has the usual one in mind as well.
+    """
+    usual = LEFT_OF_SHORT if pair.not_after - pair.not_before <= SHORT_LIVED else LEFT
+    return usual if part is None else max(part, usual)
 
 
 def renewal_time(pair: Pair, part: fractions.Fraction | None = None) -> dt.datetime:
-    """When a certificate becomes due: ``part`` of its own lifetime is left, whatever that is."""
-    left = part or _usual_part(pair)
+    """When a certificate becomes due: a part of its own lifetime is left, whatever that is."""
+    left = part_left(pair, part)
     # In seconds: a certificate without an end lives until 9999, and a multiple of that is no timedelta.
     lifetime = max(0, int((pair.not_after - pair.not_before).total_seconds()))
     return pair.not_after - dt.timedelta(seconds=lifetime * left.numerator // left.denominator)
@@ -256,7 +261,7 @@ def differences(desired: Desired, found: Found, now: dt.datetime, serving: bool)
     if serving and pair.trusted is False:
         fields.append(Difference(name, "issuer", "one that leads to the declared root", pair.issuer))
     if is_due(pair, now, desired.renew_at):
-        part = desired.renew_at or _usual_part(pair)
+        part = part_left(pair, desired.renew_at)
         words = {LEFT: "a third", LEFT_OF_SHORT: "half"}.get(part, f"{float(part):.0%}")
         fields.append(Difference(name, "end", f"more than {words} of its lifetime ahead", stamp(pair.not_after)))
     return fields

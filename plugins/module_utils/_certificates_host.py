@@ -39,7 +39,9 @@ CERTBOT_SECONDS = 300
 RELOAD_SECONDS = 30
 CHALLENGES = ".well-known/acme-challenge"
 STAGING = "staging"
-# As long as an order may take: whoever comes second finds it done.
+# Options of certbot whose values are of use in a message.
+NO_SECRET = re.compile(r"authenticator|.*-hook|.*-credentials|.*-seconds|account|email|server")
+# Longer than orders take; whoever comes second finds them done.
 LOCK_SECONDS = CERTBOT_SECONDS
 
 
@@ -96,14 +98,29 @@ class Store:
     def read(self, name: str) -> certs.Found:
         """What nginx would load for a certificate."""
         path = os.path.join(self.directory, name)
-        # Where a container may write, a link could lead anywhere.
-        if os.path.islink(path) and not re.fullmatch(rf"{re.escape(name)}\.d/[^./][^/]*", os.readlink(path)):
-            return certs.Found(problem=f"{path} leads to {os.readlink(path)} instead of a version in {name}.d.")
+        problem = self._odd(name)
+        if problem:
+            return certs.Found(problem=problem)
         found = _found(path, self.roots)
         if found.pair is None:
             return found
-        directory, profile = _noted(files.read_text(os.path.join(path, "origin.json")))
+        directory, profile = _noted(_content(os.path.join(path, "origin.json")))
         return certs.Found(dataclasses.replace(found.pair, directory=directory, profile=profile))
+
+    def _odd(self, name: str) -> str:
+        """What no run of ours makes, and what would lead out of here: a container may write here, too."""
+        path = os.path.join(self.directory, name)
+        if os.path.islink(path):
+            target = os.readlink(path)
+            if not re.fullmatch(rf"{re.escape(name)}\.d/[^./][^/]*", target):
+                return f"{path} leads to {target} instead of a version in {name}.d."
+            for part in (f"{path}.d", os.path.join(self.directory, target)):
+                if os.path.islink(part):
+                    return f"{part} is a link, but a directory belongs there."
+        for file in ("fullchain.pem", "privkey.pem"):
+            if os.path.islink(os.path.join(path, file)):
+                return f"{os.path.join(path, file)} is a link, but a file belongs there."
+        return ""
 
     def wrong_modes(self, name: str) -> list[Mode]:
         """Files whose owner or mode is not what :meth:`put` gave them."""
@@ -116,31 +133,44 @@ class Store:
 
     def correct_modes(self, name: str) -> None:
         """Give every file its owner and mode back."""
-        for mode in self.wrong_modes(name):
-            descriptor = os.open(mode.path, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
+        wrong = self.wrong_modes(name)
+        if not wrong:
+            return
+        with contextlib.ExitStack() as stack:
+            # From directory to directory: what is a link meanwhile is not opened.
+            def opened(entry: str, above: int | None = None, flags: int = os.O_DIRECTORY) -> int:
+                descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, dir_fd=above)
+                stack.callback(os.close, descriptor)
+                return descriptor
+
+            for mode in wrong:
+                parts = os.path.relpath(mode.path, self.directory).split(os.sep)
+                if parts[0] == name:
+                    parts[:1] = os.path.relpath(self._version(name), self.directory).split(os.sep)
+                *folders, last = parts
+                above = opened(self.directory)
+                for folder in folders:
+                    above = opened(folder, above)
+                descriptor = opened(last, above, flags=0)
                 os.fchown(descriptor, mode.declared_uid, mode.declared_uid)
                 os.fchmod(descriptor, mode.declared_mode)
-            finally:
-                os.close(descriptor)
 
     def wrong_parts(self, name: str) -> list[str]:
         """Files beside ``fullchain.pem`` that are missing or do not hold the part of it that they should."""
-        return [path for path, content in self._parts(name).items() if _content(path) != content]
-
-    def correct_parts(self, name: str) -> None:
-        """Make them anew."""
-        parts = self._parts(name)
-        for path in self.wrong_parts(name):
-            self._write(path, parts[path], 0o444)
-
-    def _parts(self, name: str) -> dict[str, bytes]:
         directory = os.path.join(self.directory, name)
         whole = _content(os.path.join(directory, "fullchain.pem"))
-        if whole is None:
-            return {}
-        return {os.path.join(directory, file): part
-                for file, part in zip(("cert.pem", "chain.pem"), x509.split_chain(whole), strict=True)}
+        if whole is None or self._odd(name):
+            return []
+        parts = zip(("cert.pem", "chain.pem"), x509.split_chain(whole), strict=True)
+        paths = {os.path.join(directory, file): part for file, part in parts}
+        return [path for path, part in paths.items() if _content(path) != part]
+
+    def renew_version(self, name: str) -> None:
+        """Store the version that is served once more, with all its files."""
+        found, directory = self.read(name).pair, os.path.join(self.directory, name)
+        chain, key = (_content(os.path.join(directory, file)) for file in ("fullchain.pem", "privkey.pem"))
+        if found and chain and key:
+            self.put(name, chain, key, found.directory, found.profile)
 
     def put(self, name: str, fullchain: bytes, key: bytes, origin: str, profile: str | None = None) -> str:
         """Store a version and make it the one that nginx reads; returns its fingerprint."""
@@ -148,23 +178,30 @@ class Store:
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
         versions = os.path.join(self.directory, f"{name}.d")
         files.make_directory(versions, 0o755, self.owner, self.owner)
+        with files.acting_as(self.owner):
+            noted = json.dumps({"acme_directory": origin, "profile": profile})
+            self._store(versions, fingerprint, fullchain, key, noted)
+        # In a directory that is root's nobody else can put anything, and in another one nobody but its owner should.
+        with files.acting_as(os.stat(self.directory).st_uid):
+            self._link(name, f"{name}.d/{fingerprint}")
+        with files.acting_as(self.owner):
+            self._prune(versions, fingerprint)
+        return fingerprint
+
+    def _store(self, versions: str, fingerprint: str, fullchain: bytes, key: bytes, origin: str) -> None:
         version, staged = (os.path.join(versions, entry) for entry in (fingerprint, f".{fingerprint}"))
         shutil.rmtree(staged, ignore_errors=True)
         files.make_directory(staged, 0o755, self.owner, self.owner)
         leaf, chain = x509.split_chain(fullchain)
         for file, content in (("fullchain.pem", fullchain), ("cert.pem", leaf), ("chain.pem", chain)):
             self._write(os.path.join(staged, file), content, 0o444)
-        noted = json.dumps({"acme_directory": origin, "profile": profile})
-        self._write(os.path.join(staged, "origin.json"), noted.encode(), 0o444)
+        self._write(os.path.join(staged, "origin.json"), origin.encode(), 0o444)
         self._write(os.path.join(staged, "privkey.pem"), key, 0o400)
         if os.path.isdir(version):
             # The same certificate again, because its files were damaged.
             os.rename(version, f"{staged}.damaged")
         os.rename(staged, version)
         shutil.rmtree(f"{staged}.damaged", ignore_errors=True)
-        self._link(name, f"{name}.d/{fingerprint}")
-        self._prune(versions, fingerprint)
-        return fingerprint
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
@@ -198,14 +235,18 @@ class Store:
         for entry in others[KEPT_VERSIONS - 1:]:
             shutil.rmtree(entry.path, ignore_errors=True)
 
+    def _version(self, name: str) -> str:
+        """The directory that a name leads to, which :meth:`_odd` has found to be in its place."""
+        path = os.path.join(self.directory, name)
+        return os.path.join(self.directory, os.readlink(path)) if os.path.islink(path) else path
+
     def _layout(self, name: str) -> list[tuple[str, int, int]]:
         directory = os.path.join(self.directory, name)
         # Whoever renews as the owner has to be able to write here, and to take the lock.
         modes = {os.path.join(self.directory, ".lock"): 0o600, f"{directory}.d": 0o755}
-        if self.read(name).problem and os.path.islink(directory):
+        if self._odd(name):
             return [(path, mode, self.owner) for path, mode in modes.items()]
-        # The directory itself, not the link to it.
-        modes[os.path.realpath(directory)] = 0o755
+        modes[self._version(name)] = 0o755
         modes |= {os.path.join(directory, f): 0o444 for f in ("fullchain.pem", "cert.pem", "chain.pem")}
         modes[os.path.join(directory, "privkey.pem")] = 0o400
         return [(path, mode, self.owner) for path, mode in modes.items()]
@@ -272,6 +313,11 @@ class Proxy:
 
     def check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:
         """Fetch a token the way the CA will; raises before any order is spent."""
+        files.make_directory(webroot, 0o755, owner, owner)
+        with files.acting_as(owner):
+            self._check_challenge(address, webroot, domains, owner)
+
+    def _check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:
         directory = webroot
         for part in ("", *CHALLENGES.split("/")):
             directory = os.path.join(directory, part)
@@ -426,10 +472,11 @@ class Certbot:
             ) from error
 
     def _without_secrets(self, said: str) -> str:
-        """certbot's words without the key of an external account, which it quotes where it cannot read its options."""
+        """certbot's words without values of its options, which it quotes where it cannot make sense of them."""
         options = files.read_text(os.path.join(self.options, "cli.ini")) if self.options else None
-        for secret in re.findall(r"^\s*eab-hmac-key\s*[=:]\s*(\S+)", options or "", re.MULTILINE):
-            said = said.replace(secret, "********")
+        for name, value in re.findall(r"^\s*([^\s=:#;]+)\s*[=:]\s*(.*?)\s*$", options or "", re.MULTILINE):
+            if len(value) > 4 and not NO_SECRET.fullmatch(name):
+                said = said.replace(value.strip("\"'"), "********")
         return said
 
     def foreign(self) -> dict[str, list[str]]:
@@ -451,8 +498,9 @@ class Certbot:
         """Path, an open directory, and the name in it. certbot may be at work and take things away."""
         if not os.path.isdir(root):
             return
+        # The root itself is made right whenever it is used.
         for folder, folders, names, descriptor in os.fwalk(root):
-            for name in (".", *folders, *names) if folder == root else (*folders, *names):
+            for name in (*folders, *names):
                 with contextlib.suppress(FileNotFoundError):
                     if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != self.owner:
                         yield os.path.normpath(os.path.join(folder, name)), descriptor, name
@@ -501,18 +549,27 @@ def _found(directory: str, roots: str) -> certs.Found:
         return certs.Found(problem=str(error))
 
 
-def _noted(text: str | None) -> tuple[str, str | None]:
+def _noted(content: bytes | None) -> tuple[str, str | None]:
     """ACME directory and profile of ``origin.json``; one that is damaged says as little as none."""
     try:
-        noted = json.loads(text or "{}")
-        return str(noted.get("acme_directory", "")), noted.get("profile")
+        noted = json.loads(content or b"{}")
+        directory = str(noted.get("acme_directory") or "")
+        # Before there were profiles, none was asked for.
+        return directory, noted.get("profile", "" if directory else None)
     except (ValueError, AttributeError):
         return "", None
 
 
 def _content(path: str) -> bytes | None:
+    """Content of a file, None for what is none, such as a link."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -48,13 +49,34 @@ def read_file(path: str) -> File | None:
         return None
 
 
-def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0) -> None:
+@contextlib.contextmanager
+def acting_as(uid: int) -> t.Iterator[None]:
+    """Do what the block does with the rights of another user, if this process is root.
+
+    For directories in which somebody else may write: a link that they put there
+    while the block runs leads root to nothing that was not theirs anyway.
+    """
+    if os.geteuid() != 0 or uid == 0:
+        yield
+        return
+    gid = os.getegid()
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+
+
+def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0, shared: bool = False) -> None:
     """Put a file in place in one step, with its mode and owner from the start.
 
     A reader sees the old file or the new one. The content is on the disk
-    before the name changes, so a power cut leaves no empty file behind.
+    before the name changes, so a power cut leaves no empty file behind. ``shared``
+    is for a file that several processes may write at once.
     """
-    temporary = path + TEMPORARY
+    temporary = (f"{path}.{secrets.token_hex(4)}" if shared else path) + TEMPORARY
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -630,7 +630,10 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                       "Write the CA's full name")
     names: set[str] = set()
     serving: dict[str, str] = {}
-    authenticator = "authenticator" in (host.get("nginx_certbot_certbot_options") or {})
+    options = host.get("nginx_certbot_certbot_options") or {}
+    authenticator = any(
+        value and (name in ("authenticator", "manual") or re.fullmatch(r"dns-[a-z0-9]+", str(name)))
+        for name, value in options.items()) if isinstance(options, dict) else True
     for index, certificate in host.items_of("nginx_certbot_certificates"):
         source = host.settings["nginx_certbot_certificates"].source_of(f"[{index}].name")
         label = f"nginx_certbot_certificates[{index}]"

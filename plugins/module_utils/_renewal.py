@@ -11,6 +11,7 @@ keeps two apart, and one check decides what may be served.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import io
 import json
@@ -64,8 +65,17 @@ class Caller:
     check_mode = False
     _diff = False
 
+    def __init__(self) -> None:
+        self.told_to_stop = False
+
+    def stop(self, *_unused: object) -> None:
+        """Let the program that runs end, and start no other. A handler of signals."""
+        self.told_to_stop = True
+
     def run_command(self, argv: list[str], data: str | None = None) -> tuple[int, str, str]:
         """Status, standard output and standard error of a program."""
+        if self.told_to_stop:
+            raise MooringError("The renewal was told to stop.")
         try:
             done = subprocess.run(argv, input=data, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
@@ -75,9 +85,11 @@ class Caller:
 
 def renew(settings: dict[str, t.Any]) -> bool:
     """Look at all certificates once and say what was done; whether all went well."""
-    failure = ""
+    failure, caller = "", Caller()
+    # certbot gets the signal as well, ends its order, and this one writes down how.
+    signal.signal(signal.SIGTERM, caller.stop)
     try:
-        result = step.converge(Caller(), settings["certificate"], inside=settings["inside"], ask=True)
+        result = step.converge(caller, settings["certificate"], inside=settings["inside"], ask=True)
     except MooringError as error:
         result, failure = error.details, str(error)
     except OSError as error:
@@ -115,23 +127,29 @@ def repeat(command: list[str], seconds: float, looked: str = "") -> int:
     def end(*_unused: object) -> None:
         os.write(tell, b".")
         for process in at_work:
-            process.terminate()
+            terminate(process)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     write_file(ALIVE, b"", 0o600, os.geteuid(), os.getegid())
     # Pauses are counted from the last look, whoever took it, also before this was started.
     while not _readable(told, max(0.0, seconds * (1 - JITTER * random.random()) - age(looked))):
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command, start_new_session=True) as process:
             at_work.append(process)
             if _readable(told, 0):
-                process.terminate()
+                terminate(process)
             process.wait()
             at_work.clear()
         # A look that failed is one too.
         looked = ""
         os.utime(ALIVE)
     return 0
+
+
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    """Tell a process and all that it has started to end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

@@ -254,26 +254,27 @@ class Run:
 
     def _apply_one(self, work: Work) -> None:
         desired, action = work.desired, work.decision.action
+        # First: what may fail comes after it, and a key that others can read must not wait for that.
+        self.store.correct_modes(desired.name)
         if action == certs.PLACEHOLDER:
             chain, key = x509.self_signed(list(desired.domains), desired.key_type, utcnow(), PLACEHOLDER_LIFETIME)
             self.store.put(desired.name, chain, key, "")
         elif action == certs.DEPLOY:
-            origin = work.lineage.pair.directory if work.lineage.pair else ""
-            profile = work.lineage.pair.profile if work.lineage.pair else None
-            self.store.put(desired.name, *self.certbot.files(desired.name), origin, profile)
+            pair = work.lineage.pair
+            self.store.put(desired.name, *self.certbot.files(desired.name), pair.directory if pair else "",
+                           pair.profile if pair else None)
         elif action in certs.ORDERS:
             self._order(work)
         if work.wrong_parts:
-            self.store.correct_parts(desired.name)
-        self.store.correct_modes(desired.name)
+            self.store.renew_version(desired.name)
 
     def _order(self, work: Work) -> None:
         desired = work.desired
-        if not self.address:
-            raise MooringError(
-                f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
-                f"for the certificate '{desired.name}'.")
         if desired.challenge == certs.HTTP_01:
+            if not self.address:
+                raise MooringError(
+                    f"The proxy's container {self.proxy.container} does not run, so nothing answers the challenge "
+                    f"for the certificate '{desired.name}'.")
             self.proxy.check_challenge(self.address, self.certbot.webroot, desired.domains, self.params["owner"])
         try:
             certs.check_ledger(desired, self.ledger.read(), utcnow())
@@ -302,7 +303,7 @@ def tell(path: str, owner: int, works: list[Work], good: bool) -> str:
     try:
         text = certs.metrics(pairs, utcnow(), good, files.read_text(path) or "")
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        files.write_file(path, text.encode(), 0o644, owner, owner)
+        files.write_file(path, text.encode(), 0o644, owner, owner, shared=True)
     except OSError as error:
         return f"The metrics could not be written: {error}."
     return ""
@@ -341,7 +342,10 @@ def converge(
 ) -> dict[str, t.Any]:
     """Read, decide, apply; the result. ``inside`` and ``ask`` as in :class:`Run`. Raises :class:`MooringError`."""
     run = Run(params, Docker(module.run_command), inside=inside, ask=ask)
-    look = run.look()
+    try:
+        look = run.look()
+    except OSError as error:
+        raise MooringError(f"The certificates cannot be looked at: {error}.") from error
     errors = []
     if not module.check_mode:
         try:

@@ -58,8 +58,8 @@ options:
         default: ""
       renew_at:
         description:
-          - Part of its lifetime that is left when it is renewed, between 0.01 and 0.99.
-          - Without it, a third, and half for a certificate that lives ten days or less, as certbot has it too.
+          - Part of its lifetime that is left when it is renewed, between 0.01 and 0.99, if that is earlier than usual.
+          - Usual are a third, and half for a certificate that lives ten days or less, as certbot has it too.
         type: float
   state:
     description:

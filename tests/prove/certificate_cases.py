@@ -471,6 +471,11 @@ def wildcard(place: Place) -> None:
                     "| openssl x509 -noout -issuer -ext subjectAltName")
     if "DNS:*.zone.test" not in said or "Pebble" not in said:
         raise Failed(said)
+    # Which a client would not accept for a name two labels deep.
+    said = place.sh(f"openssl s_client -connect 127.0.0.1:{PORT} -servername a.b.zone.test </dev/null 2>&1",
+                    check=False)
+    if "BEGIN CERTIFICATE" in said:
+        raise Failed(f"a name that no certificate covers gets one: {said}")
     if place.converge([*DECLARED, zone], **BY_HOOKS).changed:
         raise Failed("a second run changes something")
     # What the timer starts has the same hooks.
@@ -498,12 +503,18 @@ def other_ca(place: Place) -> None:
                   "nginx_certbot_acme_ca_bundle": "/root/other/cert.pem",
                   "nginx_certbot_trusted_root": "/root/other/root.pem"}
         place.refused("The CA wants an external account", place.proxy_only(DECLARED, **values))
+        mistyped = place.proxy_only(DECLARED, **values, nginx_certbot_certbot_options={
+            "eab-kid": "kid-1", "eab-hmac-kex": EAB_KEY})
+        place.refused("unrecognized arguments", mistyped)
+        place.renew(check=False)
+        if EAB_KEY in mistyped.output:
+            raise Failed("the run prints the account's key")
         place.expect_same(before)
         place.proxy_only(DECLARED, **values, nginx_certbot_certbot_options={
             "eab-kid": "kid-1", "eab-hmac-key": EAB_KEY}).good("an order at another CA")
         place.expect_other(before)
         found = place.sh(f"grep -rl -e {EAB_KEY} {P} /etc/systemd/system /var/log 2>/dev/null; "
-                         "journalctl --output cat --boot | grep -c -e {EAB_KEY} || true", check=False).split()
+                         f"journalctl --output cat --boot | grep -c -e {EAB_KEY}", check=False).split()
         if found not in ([f"{P}/secrets/certbot/cli.ini", "0"], ):
             raise Failed(f"the account's key is in {found}")
     finally:

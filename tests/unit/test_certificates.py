@@ -99,8 +99,9 @@ def test_decide(served, lineage, action, words):
     # Earlier than certbot would: it has to be told.
     ("1/2", 45, certs.RENEW, True),
     ("1/2", 30, certs.RENEW, False),
-    ("1/10", 10, certs.NOTHING, False),
-    ("1/10", 9, certs.RENEW, False),
+    # Later than certbot has in mind is not to be had.
+    ("1/10", 31, certs.NOTHING, False),
+    ("1/10", 30, certs.RENEW, False),
 ])
 def test_when_to_renew_can_be_declared(renew_at, left, action, insist):
     desired = dataclasses.replace(DESIRED, renew_at=renew_at and fractions.Fraction(renew_at))
@@ -475,12 +476,46 @@ def test_a_part_of_the_chain_that_is_missing_or_other_is_made_anew(store, tmp_pa
     fingerprint = issued(store)
     path = tmp_path / "certificates" / "platform" / file
     whole = path.read_bytes()
-    for damage in (path.unlink, lambda: (path.chmod(0o600), path.write_bytes(b"x"))):
+    aside = tmp_path / "aside.pem"
+    aside.write_bytes(whole)
+    damages = (path.unlink, lambda: (path.chmod(0o600), path.write_bytes(b"x")), lambda: (path.unlink(), path.mkdir()),
+               lambda: (path.unlink(), path.symlink_to(path)), lambda: (path.unlink(), path.symlink_to(aside)))
+    for damage in damages:
         damage()
         assert store.wrong_parts("platform") == [str(path)]
         assert store.read("platform").pair.fingerprint == fingerprint
-        store.correct_parts("platform")
-        assert path.read_bytes() == whole and store.wrong_parts("platform") == []
+        store.renew_version("platform")
+        assert path.read_bytes() == whole and not path.is_symlink()
+        assert store.wrong_parts("platform") == [] and store.wrong_modes("platform") == []
+        assert (store.read("platform").pair.directory, store.read("platform").pair.profile) == (CA, "")
+
+
+@pytest.mark.parametrize("file", ["fullchain.pem", "privkey.pem"])
+def test_a_link_where_a_file_belongs_is_no_certificate(store, tmp_path, file):
+    issued(store)
+    path = tmp_path / "certificates" / "platform" / file
+    path.rename(tmp_path / file)
+    path.symlink_to(tmp_path / file)
+    assert f"{file} is a link" in store.read("platform").problem
+
+
+def test_a_note_from_before_there_were_profiles_says_that_none_was_asked_for(store, tmp_path):
+    issued(store)
+    origin = tmp_path / "certificates" / "platform" / "origin.json"
+    origin.chmod(0o600)
+    origin.write_text(f'{{"acme_directory": "{CA}"}}')
+    assert store.read("platform").pair.profile == ""
+
+
+@pytest.mark.parametrize(("line", "hidden"), [
+    ("eab-hmac-key = sesame-open", True), ('eab-hmac-key="sesame-open"', True), ("eab_hmac_kex: sesame-open", True),
+    ("authenticator = sesame-open", False),
+])
+def test_values_of_options_are_not_quoted_in_messages(tmp_path, line, hidden):
+    (tmp_path / "cli.ini").write_text(f"# options\n{line}\n")
+    certbot = Certbot(None, image="", network="", directory="", webroot="", bundle="", email="", options=str(tmp_path))
+    said = certbot._without_secrets("certbot: error: unrecognized arguments: --x=sesame-open")
+    assert ("sesame-open" not in said) is hidden
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", '"x"', ""])
@@ -498,6 +533,13 @@ def test_a_link_that_leads_elsewhere_is_not_followed(store, tmp_path):
     outside = tmp_path / "outside"
     (tmp_path / "certificates" / "platform").resolve().rename(outside)
     link = tmp_path / "certificates" / "platform"
+    (tmp_path / "certificates" / "platform.d" / "inner").symlink_to(outside)
+    link.unlink()
+    link.symlink_to("platform.d/inner")
+    assert "inner is a link" in store.read("platform").problem
+    (outside / "privkey.pem").chmod(0o604)
+    store.correct_modes("platform")
+    assert (outside / "privkey.pem").stat().st_mode & 0o777 == 0o604
     for target in ("../outside", str(outside), "platform.d/../../outside", "platform.d/.hidden"):
         link.unlink()
         link.symlink_to(target)
@@ -534,7 +576,7 @@ def test_what_vanishes_while_it_is_looked_at_is_nobody_s(tmp_path, monkeypatch):
         return true_stat(path, **more)
 
     monkeypatch.setattr(os, "stat", stat)
-    assert certbot.foreign() == {str(tree): [str(tree), str(tree / "live")]}
+    assert certbot.foreign() == {str(tree): [str(tree / "live")]}
 
 
 def test_the_lock_is_waited_for(store, tmp_path):

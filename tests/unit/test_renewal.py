@@ -101,6 +101,25 @@ def test_pauses_are_counted_from_the_last_look(tmp_path, looked, starts):
     assert said.exists() is starts
 
 
+def test_who_is_told_to_stop_lets_certbot_end_and_writes_that_down(tmp_path):
+    """The program in the container: its own child runs certbot, which gets the signal and ends in its own time."""
+    started, ended = tmp_path / "started", tmp_path / "ended"
+    child = (f"import signal\nfrom {renewal.PACKAGE} import _renewal as r\ncaller = r.Caller()\n"
+             "signal.signal(signal.SIGTERM, caller.stop)\n"
+             f"caller.run_command(['sh', '-c', 'trap \"sleep 0.5; echo > {ended}; exit\" TERM; echo > {started}; "
+             "while :; do sleep 0.1; done'])\n"
+             f"caller.run_command(['touch', '{tmp_path}/another'])\n")
+    code = (f"import sys\nfrom {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
+            f"raise SystemExit(r.repeat([sys.executable, '-c', {child!r}], 0.05))")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        while not started.exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert ended.exists() and not (tmp_path / "another").exists()
+
+
 def test_who_is_told_to_stop_stops_what_it_has_started(tmp_path):
     started = tmp_path / "started"
     code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
