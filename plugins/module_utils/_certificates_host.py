@@ -425,6 +425,7 @@ class Certbot:
 
     def order(self, desired: certs.Desired, decision: certs.Decision, ledger: Ledger) -> None:
         """Place one order, with a rehearsal where that is due; raises what certbot said in readable form."""
+        self.set_aside(desired.name)
         # A renewal is no first order, though the ledger forgets after a week.
         if decision.action != certs.RENEW and certs.needs_rehearsal(desired, ledger.read()):
             with ledger.attempt(desired, STAGING):
@@ -442,6 +443,29 @@ class Certbot:
             certs.check_ledger(desired, ledger.read(), utcnow())
             with ledger.attempt(desired, desired.directory):
                 self._run(arguments, desired, "The order")
+
+    def set_aside(self, name: str) -> None:
+        """Move what is left of a lineage that certbot cannot read out of its way, into ``damaged/``.
+
+        certbot would skip it and issue under another name, ``<name>-0001``, with each order anew. A lineage is
+        four links in ``live/<name>/`` to files that are there, and a configuration that names them
+        (documentation of certbot, "Where are my certificates?").
+        """
+        live, archive = (os.path.join(self.directory, part, name) for part in ("live", "archive"))
+        configuration = os.path.join(self.directory, "renewal", f"{name}.conf")
+        left = [path for path in (live, archive, configuration) if os.path.lexists(path)]
+        text = (_content(configuration) or b"").decode("utf-8", "replace")
+        whole = all(
+            os.path.islink(os.path.join(live, f"{part}.pem")) and os.path.isfile(os.path.join(live, f"{part}.pem"))
+            and re.search(rf"^{part} = \S+$", text, re.MULTILINE)
+            for part in ("cert", "privkey", "chain", "fullchain"))
+        if not left or (whole and "[renewalparams]" in text):
+            return
+        with files.acting_as(self.owner):
+            place = os.path.join(self.directory, "damaged", f"{name}-{utcnow():%Y%m%dT%H%M%SZ}")
+            os.makedirs(place, mode=0o700)
+            for path in left:
+                os.rename(path, os.path.join(place, os.path.relpath(path, self.directory).replace(os.sep, "-")))
 
     def _arguments(self, desired: certs.Desired, decision: certs.Decision, dry_run: bool = False) -> list[str]:
         return certs.certbot_arguments(desired, decision, self.email, dry_run, options=bool(self.options))

@@ -579,6 +579,17 @@ def adopted(place: Place) -> None:
     place.expect_same(before)
 
 
+def lineage_damaged(place: Place) -> None:
+    """certbot's lineage is damaged: it is set aside, and the next order makes it anew under its own name."""
+    before = place.served()
+    place.sh(f"echo broken >{P}/letsencrypt/renewal/platform.conf")
+    place.expect_same(before)
+    place.converge(WIDER)
+    if f"www.{NAME}" not in place.names() or "platform-0001" in place.sh(f"ls {P}/letsencrypt/live"):
+        raise Failed(place.sh(f"ls {P}/letsencrypt/live"))
+    place.converge()
+
+
 def missing_at_start(place: Place) -> None:
     """nginx starts without the certificate of one name, serves the others, and one run puts it back."""
     place.converge([*DECLARED, {"name": "other", "domains": ["other.test"]}])
@@ -597,6 +608,6 @@ CASES: tuple[t.Callable[[Place], None], ...] = (
     load_during_renewal, challenge_path_broken, dns_wrong, ca_down, dies_at("POST /order-plz"),
     dies_at("POST /authZ/"), dies_at("POST /chalZ/"), dies_at("POST /finalize-order/"), root_changed,
     nonces_rejected(15), nonces_rejected(50), slow_orders, disk_full, disk_full_at_the_end, read_only,
-    killed_after_success, two_at_once, clock_ahead, account_lost, adopted, missing_at_start, wildcard, other_ca,
-    profile_changed, early_renewal,
+    killed_after_success, two_at_once, clock_ahead, account_lost, adopted, lineage_damaged, missing_at_start, wildcard,
+    other_ca, profile_changed, early_renewal,
 )

@@ -604,3 +604,37 @@ def test_the_tables_walk_every_branch_of_the_decisions(tmp_path):
                      "renewal_time", "is_due", "covers"):
         seen = file["functions"][function]
         assert seen["executed_lines"] and not seen["missing_lines"] and not seen["missing_branches"], (function, seen)
+
+
+def lineage(tree):
+    """certbot's, as it lies on the disk."""
+    for folder in ("live/platform", "archive/platform", "renewal"):
+        (tree / folder).mkdir(parents=True)
+    names = ("cert", "privkey", "chain", "fullchain")
+    for name in names:
+        (tree / f"archive/platform/{name}1.pem").write_text(name)
+        (tree / f"live/platform/{name}.pem").symlink_to(f"../../archive/platform/{name}1.pem")
+    lines = [f"{name} = /etc/letsencrypt/live/platform/{name}.pem\n" for name in names]
+    (tree / "renewal/platform.conf").write_text("".join(lines) + "[renewalparams]\n")
+
+
+@pytest.mark.parametrize("damage", [
+    None, "renewal/platform.conf", "live/platform/chain.pem", "archive/platform/privkey1.pem", "empty",
+])
+def test_a_lineage_that_certbot_cannot_read_is_set_aside(tmp_path, damage):
+    tree = tmp_path / "letsencrypt"
+    lineage(tree)
+    certbot = Certbot(None, image="", network="", directory=str(tree), webroot="", bundle="", email="",
+                      owner=tmp_path.stat().st_uid)
+    if damage == "empty":
+        (tree / "renewal/platform.conf").write_text("")
+    elif damage:
+        (tree / damage).unlink()
+    certbot.set_aside("platform")
+    left = {path for path in ("live/platform", "archive/platform", "renewal/platform.conf") if (tree / path).exists()}
+    assert len(left) == (0 if damage else 3)
+    assert (tree / "damaged").exists() is bool(damage)
+    if damage:
+        (place,) = (tree / "damaged").iterdir()
+        assert "live-platform" in {path.name for path in place.iterdir()}, "nothing is lost"
+    certbot.set_aside("other")
