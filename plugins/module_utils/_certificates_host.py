@@ -37,6 +37,7 @@ KEPT_VERSIONS = 3
 PLACEHOLDER_LIFETIME = dt.timedelta(days=3650)
 CERTBOT_SECONDS = 300
 RELOAD_SECONDS = 30
+CHALLENGE_SECONDS = 10
 CHALLENGES = ".well-known/acme-challenge"
 STAGING = "staging"
 # Options of certbot whose values are of use in a message.
@@ -326,20 +327,29 @@ class Proxy:
         path = os.path.join(directory, name)
         files.write_file(path, token.encode(), 0o444, owner, owner)
         try:
+            # A proxy that was reloaded a moment ago may answer by what it knew before.
+            limit = time.monotonic() + CHALLENGE_SECONDS
             for domain in domains:
                 url = f"http://{domain}/{CHALLENGES}/{name}"
-                try:
-                    answer = ask(url, address=address)
-                except Unreachable as error:
-                    raise MooringError(f"The proxy does not answer challenges for {domain}: {error}") from error
-                if answer.status != 200 or answer.body != token.encode():
-                    said = answer.body[:80].decode("utf-8", "replace").split("\n")[0]
-                    raise MooringError(
-                        f"The proxy does not answer challenges for {domain}: {url} asked at {address} gave status "
-                        f"{answer.status} and '{said}' instead of the token. No order was placed."
-                    )
+                while problem := _challenge_problem(url, address, token):
+                    if time.monotonic() > limit:
+                        raise MooringError(
+                            f"The proxy does not answer challenges for {domain}: {problem} No order was placed.")
+                    time.sleep(0.2)
         finally:
             os.unlink(path)
+
+
+def _challenge_problem(url: str, address: str, token: str) -> str:
+    """Why a CA that asks for ``url`` would not get the token; "" if it does."""
+    try:
+        answer = ask(url, address=address)
+    except Unreachable as error:
+        return f"{str(error).rstrip('.')}."
+    if answer.status == 200 and answer.body == token.encode():
+        return ""
+    said = answer.body[:80].decode("utf-8", "replace").split("\n")[0]
+    return f"{url} asked at {address} gave status {answer.status} and '{said}' instead of the token."
 
 
 class Ledger:

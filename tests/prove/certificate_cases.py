@@ -340,14 +340,19 @@ def dies_at(step: str) -> t.Callable[[Place], None]:
                    f"any({step!r} in line for line in log.stdout)\n"
                    f"subprocess.run(['docker', 'kill', '{PEBBLE}'], check=True)\n"
                    "log.kill()\n")
-        with subprocess.Popen(["docker", "exec", "-i", place.node.container, "python3", "-u", "-c", watcher],
-                              stdout=subprocess.PIPE, text=True) as watch:
+        argv = ["docker", "exec", "-i", place.node.container, "python3", "-u", "-c", watcher, "mooring-watch"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as watch:
             if watch.stdout is None or watch.stdout.readline().strip() != "ready":
                 raise Failed("the watcher did not start")
             run = place.proxy_only(WIDER)
-            if run.status == 0:
-                watch.kill()
-                raise Failed("the run ended well")
+            try:
+                watch.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                # It would kill the CA of another case.
+                place.sh("pkill -f mooring-watc[h]", check=False)
+                raise Failed(f"the CA was not asked for it: {run.output[-900:]}") from None
+        if run.status == 0:
+            raise Failed("the run ended well")
         place.expect_same(before)
     case.__doc__ = f"The CA dies at {step}."
     return case

@@ -12,13 +12,16 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _certificates as certs
+from ansible_collections.mooring.stack.plugins.module_utils import _certificates_host as host
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
-from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Certbot, Ledger, Store
+from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Certbot, Ledger, Proxy, Store
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._files import Busy, lock
+from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.timezone.utc)
 CA = "https://ca.example.com/directory"
@@ -638,3 +641,43 @@ def test_a_lineage_that_certbot_cannot_read_is_set_aside(tmp_path, damage):
         (place,) = (tree / "damaged").iterdir()
         assert "live-platform" in {path.name for path in place.iterdir()}, "nothing is lost"
     certbot.set_aside("other")
+
+
+class Answers:
+    """A proxy: what it answers one time after the other, the last for good; None is no answer."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), 0
+
+    def __call__(self, _url, address):
+        assert address == "192.0.2.1"
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            raise Unreachable("it hangs up.")
+        return types.SimpleNamespace(status=answer, body=b"0" * 32 if answer == 200 else b"a page")
+
+
+@pytest.mark.parametrize(("answers", "says"), [
+    ((200,), ""),
+    # It was reloaded a moment ago.
+    ((None, 404, 200), ""),
+    ((404,), r"gave status 404 and 'a page' instead of the token\. No order was placed\."),
+    ((None,), r"for a\.example\.com: it hangs up\. No order was placed\."),
+])
+def test_the_challenge_is_tried_before_an_order(tmp_path, monkeypatch, answers, says):
+    proxy = Proxy(None, "proxy", "mooring", [])
+    monkeypatch.setattr(host.secrets, "token_hex", lambda _size: "0" * 32)
+    monkeypatch.setattr(host, "CHALLENGE_SECONDS", 0.6)
+    monkeypatch.setattr(host, "ask", given := Answers(*answers))
+
+    def check():
+        proxy.check_challenge("192.0.2.1", str(tmp_path / "webroot"), ("a.example.com",), tmp_path.stat().st_uid)
+
+    if says:
+        with pytest.raises(MooringError, match=says):
+            check()
+    else:
+        check()
+        assert given.asked == len(answers)
+    assert not list((tmp_path / "webroot/.well-known/acme-challenge").iterdir()), "nothing is left there"
