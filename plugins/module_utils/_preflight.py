@@ -17,6 +17,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 
 SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
 SUPPORTED_ARCHITECTURES = {"x86_64", "aarch64", "arm64"}
@@ -390,6 +391,14 @@ def placeholder(value: str) -> tuple[str, str] | None:
     return None
 
 
+# What the role tells certbot on its command line.
+OWN_CERTBOT_OPTIONS = {
+    "agree-tos", "cert-name", "config", "config-dir", "domain", "domains", "dry-run", "elliptic-curve", "email",
+    "force-renewal", "keep-until-expiring", "key-type", "logs-dir", "non-interactive", "preferred-challenges",
+    "required-profile", "rsa-key-size", "server", "staging", "test-cert", "webroot", "webroot-path", "work-dir",
+}
+
+
 # ---------------------------------------------------------------- one variable
 
 
@@ -628,6 +637,10 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     elif ca and "." not in ca and ca != "acme-ca" and ca not in services:
         yield Problem(host.name, variable, host.settings[variable].source, f"nobody answers to the name '{ca}'",
                       "Write the CA's full name")
+    elif str(directory).startswith("http:"):
+        yield Problem(host.name, variable, host.settings[variable].source, f"'{directory}' is not encrypted",
+                      "Every CA has an https:// address")
+    yield from check_certbot_options(host)
     names: set[str] = set()
     serving: dict[str, str] = {}
     options = host.get("nginx_certbot_certbot_options") or {}
@@ -642,10 +655,7 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             yield Problem(host.name, f"{label}.challenge", source,
                           "is dns-01, but nobody is named who sets the records",
                           "Give nginx_certbot_certbot_options an authenticator, as its role's README shows")
-        left = certificate.get("renew_at")
-        if isinstance(left, (int, float)) and not 0.01 <= left <= 0.99:
-            yield Problem(host.name, f"{label}.renew_at", source, f"'{left}' is no part of a lifetime",
-                          "Write one between 0.01 and 0.99, such as 0.5")
+        yield from _what_a_certificate_cannot_be(host.name, label, source, certificate)
         if certificate.get("name") in names:
             yield Problem(host.name, label, source, f"the certificate '{certificate.get('name')}' is declared twice",
                           "Give each its own name")
@@ -655,12 +665,56 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             if other != str(certificate.get("name")):
                 yield Problem(host.name, label, source, f"'{domain}' is in the certificate '{other}' too",
                               "Keep it in one of them; nginx can show one for a name only")
-            if str(domain).startswith("*.") and not by_dns:
-                yield Problem(host.name, label, source, f"'{domain}' needs the challenge dns-01",
-                              "Set challenge: dns-01, or name each domain")
             if domain in inventory.unresolved:
                 yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
                               "Add the name to your DNS, or correct it")
+
+
+    url, source = host.get("app_blue_green_url"), host.settings.get("app_blue_green_url", Setting()).source
+    asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
+    if host.get("nginx_certbot_certificates") == []:
+        yield Problem(host.name, "nginx_certbot_certificates", host.settings["nginx_certbot_certificates"].source,
+                      "is empty, so the proxy would answer to no name", "Declare a certificate")
+    elif asked and asked not in serving and f"*.{asked.partition('.')[2]}" not in serving:
+        yield Problem(host.name, "app_blue_green_url", source, f"the name '{asked}' is in no certificate",
+                      "Add it to a certificate of nginx_certbot_certificates, or correct the URL")
+
+
+def _what_a_certificate_cannot_be(
+    where: str, label: str, source: str, certificate: dict[str, t.Any],
+) -> t.Iterator[Problem]:
+    """What the module would refuse, said before anything is changed; wrong types are the specification's business."""
+    kinds = {"name": str, "domains": list, "challenge": str, "profile": str, "renew_at": (int, float)}
+    if any(not isinstance(certificate.get(key), kind) for key, kind in kinds.items() if key in certificate) or not (
+            {"name", "domains"} <= set(certificate)) or not all(isinstance(one, str) for one in certificate["domains"]):
+        return
+    try:
+        Desired.parse({"key_type": "ecdsa", **certificate}, "")
+    except BadRequest as error:
+        yield Problem(where, label, source, str(error).rstrip("."), "Correct it")
+
+
+def check_certbot_options(host: Host) -> t.Iterator[Problem]:
+    """certbot would refuse what it does not know only when an order is due, weeks later."""
+    variable = "nginx_certbot_certbot_options"
+    options = host.get(variable) or {}
+    source = host.settings.get(variable, Setting()).source
+    for name in options if isinstance(options, dict) else ():
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", str(name)):
+            yield Problem(host.name, variable, source, f"'{name}' is not how certbot writes a long option",
+                          "Write it without leading dashes and with '-' between words, such as eab-kid")
+        elif name in OWN_CERTBOT_OPTIONS:
+            yield Problem(host.name, variable, source, f"'{name}' is given to certbot by the role",
+                          "Use the variables of nginx_certbot for it")
+    if isinstance(options, dict) and ("eab-kid" in options) != ("eab-hmac-key" in options):
+        yield Problem(host.name, variable, source, "an external account needs both eab-kid and eab-hmac-key",
+                      "Give the other one too")
+    files = host.get("nginx_certbot_certbot_files") or {}
+    for name in files if isinstance(files, dict) else ():
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)) or name == "cli.ini":
+            yield Problem(host.name, "nginx_certbot_certbot_files",
+                          host.settings["nginx_certbot_certbot_files"].source, f"'{name}' cannot name a file there",
+                          "Use letters, digits, '.', '_' and '-'; cli.ini is the options themselves")
 
 
 # ---------------------------------------------------------------- the host itself

@@ -132,6 +132,8 @@ def repeat(command: list[str], seconds: float, looked: str = "") -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     write_file(ALIVE, b"", 0o600, os.geteuid(), os.getegid())
+    sys.stdout.write(f"A look each {seconds / 3600:g} h, the first that long after the last one.\n")
+    sys.stdout.flush()
     # Pauses are counted from the last look, whoever took it, also before this was started.
     while not _readable(told, max(0.0, seconds * (1 - JITTER * random.random()) - age(looked))):
         with subprocess.Popen(command, start_new_session=True) as process:
