@@ -32,9 +32,10 @@ class ActionModule(ActionBase):
         except MooringError as error:
             raise AnsibleActionFail(str(error)) from error
         result.update(_steps.run(self, steps, task_vars, **others))
+        said: set[str] = set()
         for step in result.get("steps") or ():
             # Projects are told apart by their names, everything else by the step's.
-            _steps.print_changes(step.get("name", step["step"]), step)
+            _steps.print_changes(step.get("name", step["step"]), step, said)
         return result
 
     def _complete(self, given: t.Any, task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:

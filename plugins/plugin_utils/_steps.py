@@ -40,12 +40,15 @@ def run_one(
     return {**answer, **own}
 
 
-def print_changes(label: str, result: dict[str, t.Any]) -> None:
-    """What is done about what, one line each, where anything is."""
+def print_changes(label: str, result: dict[str, t.Any], said: set[str] | None = None) -> None:
+    """What is done about what, one line each, where anything is; not what was ``said`` of an earlier step."""
+    said = set() if said is None else said
     if not (result.get("changed") or result.get("failed") or result.get("differences")):
         return
     lines = result.get("changes") or ()
     if not all(isinstance(line, str) for line in lines) or not lines:
         lines = [str(Difference(**one)) for one in result.get("differences") or ()]
-    for line in lines:
-        display.display(f"  {label}: {line}")
+    for line in (f"  {label}: {line}" for line in lines):
+        if line not in said:
+            display.display(line)
+    said.update(f"  {label}: {line}" for line in lines)

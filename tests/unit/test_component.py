@@ -317,3 +317,13 @@ def test_a_directory_is_never_changed_through_a_link(tmp_path, kind):
     with pytest.raises(MooringError, match="is not a directory"):
         make_directory(str(path), 0o755, os.geteuid(), os.getegid())
     assert target.stat().st_mode & 0o7777 == 0o700
+
+
+def test_what_was_said_of_an_earlier_step_is_not_said_again(monkeypatch):
+    lines: list[str] = []
+    monkeypatch.setattr(_steps.display, "display", lines.append)
+    one, said = {"changed": True, "changes": ["a: missing"]}, set()
+    _steps.print_changes("certbot_certificate", one, said)
+    _steps.print_changes("certbot_certificate", {"changed": True, "changes": ["a: missing", "b: missing"]}, said)
+    _steps.print_changes("other", one, said)
+    assert lines == ["  certbot_certificate: a: missing", "  certbot_certificate: b: missing", "  other: a: missing"]
