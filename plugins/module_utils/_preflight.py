@@ -669,7 +669,6 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                 yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
                               "Add the name to your DNS, or correct it")
 
-
     url, source = host.get("app_blue_green_url"), host.settings.get("app_blue_green_url", Setting()).source
     asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
     if host.get("nginx_certbot_certificates") == []:
