@@ -41,6 +41,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 RUNNING = "/run/systemd/system"  # exists exactly where systemd is the init
 CRON_PID = "/run/crond.pid"
+# Where jobs lie, and how their names end there; of one that was removed half-way only the service may be left.
+HOLDERS = (("/etc/systemd/system", ".timer"), ("/etc/systemd/system", ".service"), ("/etc/cron.d", ""))
+LOGS = "/var/log"
 
 
 def read_timer(run: t.Callable[..., str], job: Job) -> Timer:
@@ -89,7 +92,7 @@ def apply(run: t.Callable[..., str], job: Job, plan: Plan, systemd: bool, presen
 def jobs() -> list[str]:
     """Names of the jobs on this host that are ours, by the first line of their files."""
     found = []
-    for folder, suffix in (("/etc/systemd/system", ".timer"), ("/etc/systemd/system", ".service"), ("/etc/cron.d", "")):
+    for folder, suffix in HOLDERS:
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             path = os.path.join(folder, name)
             if name.endswith(suffix) and os.path.isfile(path) and not os.path.islink(path):
@@ -110,7 +113,7 @@ def unschedule(module: t.Any, name: str) -> None:
 
 def log_file(name: str) -> str:
     """Where cron keeps what a job said last, unless it has a place of its own for that."""
-    return f"/var/log/{name}.log"
+    return f"{LOGS}/{name}.log"
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:

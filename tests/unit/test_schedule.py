@@ -19,6 +19,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._differences import 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._schedule import (
     CRON,
+    HEADER,
     SYSTEMD,
     Job,
     Timer,
@@ -305,3 +306,28 @@ def test_without_systemd_and_cron_it_says_what_to_do(host, monkeypatch):
     with pytest.raises(MooringError, match="apt-get install cron"):
         host()
     assert not host(state="absent")["changed"]
+
+
+def test_jobs_are_found_by_whatever_is_left_of_them(tmp_path, monkeypatch):
+    units, cron = tmp_path / "units", tmp_path / "cron"
+    monkeypatch.setattr(step, "HOLDERS", ((str(units), ".timer"), (str(units), ".service"), (str(cron), "")))
+    assert step.jobs() == []
+    units.mkdir()
+    cron.mkdir()
+    for path in (units / "one.timer", units / "one.service", units / "half.service", cron / "two"):
+        path.write_text(f"{HEADER}\nmore\n")
+    (units / "other.service").write_text("[Unit]\n")
+    (units / "link.timer").symlink_to(units / "one.timer")
+    assert step.jobs() == ["one", "half", "two"]
+
+
+def test_the_log_of_a_job_goes_with_it(host, tmp_path, monkeypatch):
+    host()
+    monkeypatch.setattr(step, "LOGS", str(tmp_path / "logs"))
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / f"{JOB.name}.log"
+    log.touch()
+    module = types.SimpleNamespace(run_command=host.systemd, check_mode=False)
+    for _again in range(2):
+        step.unschedule(module, JOB.name)
+        assert not log.exists()

@@ -16,9 +16,11 @@ from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Found,
     Image,
     Network,
+    Plan,
     Volume,
     decide,
 )
+from ansible_collections.mooring.stack.plugins.modules import platform_teardown
 
 COMPONENTS = ["data_stores", "nginx_certbot", "app_blue_green"]
 
@@ -171,3 +173,16 @@ def test_a_plan_is_true_if_it_removes_something():
         dataclasses.replace(plan(Found()), **{kind: ("x",)})
         for kind in ("containers", "networks", "volumes", "images", "directories", "jobs")
     )
+
+
+def test_a_job_that_cannot_be_removed_is_named_and_the_rest_goes(tmp_path, monkeypatch):
+    def unschedule(_module, name):
+        if name == "mooring-drift":
+            raise MooringError("systemctl failed.")
+
+    monkeypatch.setattr(platform_teardown, "unschedule", unschedule)
+    (tmp_path / "data_stores").mkdir()
+    doomed = Plan(directories=("data_stores",), jobs=("mooring-drift", "mooring-nginx_certbot"))
+    left = platform_teardown.apply(None, None, tmp_path, doomed)
+    assert left == ["job mooring-drift: systemctl failed."]
+    assert not tmp_path.exists()
