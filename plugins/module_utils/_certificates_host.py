@@ -42,7 +42,7 @@ CHALLENGES = ".well-known/acme-challenge"
 STAGING = "staging"
 # Options of certbot whose values are of use in a message.
 NO_SECRET = re.compile(r"authenticator|.*-hook|.*-credentials|.*-seconds|account|email|server")
-# Longer than orders take; whoever comes second finds them done.
+# As long as certbot may take for one order: whoever comes second finds it done.
 LOCK_SECONDS = CERTBOT_SECONDS
 
 
@@ -320,7 +320,7 @@ class Proxy:
 
     def _check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:
         directory = webroot
-        for part in ("", *CHALLENGES.split("/")):
+        for part in CHALLENGES.split("/"):
             directory = os.path.join(directory, part)
             files.make_directory(directory, 0o755, owner, owner)
         name, token = f"mooring-check-{secrets.token_hex(8)}", secrets.token_hex(16)

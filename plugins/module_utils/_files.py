@@ -157,6 +157,19 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
+def flock_within(stream: t.IO[t.Any], seconds: float) -> bool:
+    """Take the kernel's lock on an open file; False where somebody else still has it after so many ``seconds``."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= limit:
+                return False
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def lock(path: str, what: str, seconds: float = 0) -> t.Iterator[None]:
     """Hold ``path`` as a lock; it ends with the process, however that ends.
@@ -164,17 +177,9 @@ def lock(path: str, what: str, seconds: float = 0) -> t.Iterator[None]:
     Waits so many ``seconds`` for whoever has it, and then raises :class:`Busy`, which
     names the holder.
     """
-    limit = time.monotonic() + seconds
     with open(path, "a+", encoding="utf-8", opener=_no_link) as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= limit:
-                    raise Busy(
-                        f"{what} is being changed by {_holder(stream)}. Wait until it ends and run again.") from None
-            time.sleep(0.2)
+        if not flock_within(stream, seconds):
+            raise Busy(f"{what} is being changed by {_holder(stream)}. Wait until it ends and run again.")
         stream.truncate(0)
         # A number of a process says little without the machine, or container, that counts them.
         json.dump({"pid": os.getpid(), "on": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %Z")},

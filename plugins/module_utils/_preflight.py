@@ -687,8 +687,12 @@ def _what_a_certificate_cannot_be(
     if any(not isinstance(certificate.get(key), kind) for key, kind in kinds.items() if key in certificate) or not (
             {"name", "domains"} <= set(certificate)) or not all(isinstance(one, str) for one in certificate["domains"]):
         return
+    # What is no domain name is said by the check of that name.
+    domains = [one for one in certificate["domains"] if not _certificate_domain(one)]
+    if certificate["domains"] and not domains:
+        return
     try:
-        Desired.parse({"key_type": "ecdsa", **certificate}, "")
+        Desired.parse({"key_type": "ecdsa", **certificate, "domains": domains}, "")
     except BadRequest as error:
         yield Problem(where, label, source, str(error).rstrip("."), "Correct it")
 

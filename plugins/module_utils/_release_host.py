@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
@@ -191,16 +190,9 @@ class Store:
         """Hold the file lock; the kernel gives it back whatever happens to this process."""
         self._prepare()
         with open(self.lock_path, "a+", encoding="utf-8", opener=_private) as file:
-            limit = time.monotonic() + seconds
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > limit:
-                        file.seek(0)
-                        raise held(self._name, _release.Claim.from_text(file.read())) from None
-                time.sleep(0.1)
+            if not files.flock_within(file, seconds):
+                file.seek(0)
+                raise held(self._name, _release.Claim.from_text(file.read()))
             yield file
 
     @staticmethod

@@ -250,6 +250,12 @@ def test_bad_variables(changes, expected):
     assert all(re.fullmatch(r"one(/\w+)?: .+: .+\. .+\.", line) for line in found), found
 
 
+def test_what_is_no_domain_is_said_once():
+    found = lines({"nginx_certbot_certificates.0.domains": ["a.our.test", "b..test"]})
+    assert len([line for line in found if "b..test" in line]) == 1, found
+
+
+
 @pytest.mark.parametrize("facts, expected", [
     ({"os": {"id": "debian", "version": "11"}}, "debian 11 is not supported"),
     ({"os": {"id": "fedora", "version": "44"}}, "fedora 44 is not supported"),

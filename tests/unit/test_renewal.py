@@ -71,16 +71,22 @@ def test_nothing_in_the_program_needs_ansible():
         assert used <= set(renewal.PARTS), f"{part} needs {used - set(renewal.PARTS)}"
 
 
-def test_again_and_again_until_it_is_told_to_stop(tmp_path):
-    said = tmp_path / "said"
-    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
-            f"raise SystemExit(r.repeat(['sh', '-c', 'echo round >> {said}; exit 1'], 0.05))")
+def repeated(tmp_path, arguments, until):
+    """What runs in the container, started with these arguments and told to stop when ``until`` says so."""
+    code = (f"import sys\nfrom {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
+            f"raise SystemExit(r.repeat({arguments}))")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
-        while not said.exists() or len(said.read_text().split()) < 3:
+        while not until():
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+
+
+def test_again_and_again_until_it_is_told_to_stop(tmp_path):
+    said = tmp_path / "said"
+    repeated(tmp_path, f"['sh', '-c', 'echo round >> {said}; exit 1'], 0.05",
+             lambda: said.exists() and len(said.read_text().split()) >= 3)
     assert (tmp_path / "alive").exists()
 
 
@@ -90,14 +96,8 @@ def test_pauses_are_counted_from_the_last_look(tmp_path, looked, starts):
     said, metrics = tmp_path / "said", tmp_path / "certificates.prom"
     metrics.touch()
     os.utime(metrics, (0, metrics.stat().st_mtime + looked))
-    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
-            f"raise SystemExit(r.repeat(['touch', {str(said)!r}], 1800, {str(metrics)!r}))")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
-        while not (said if starts else tmp_path / "alive").exists():
-            assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+    repeated(tmp_path, f"['touch', {str(said)!r}], 1800, {str(metrics)!r}",
+             (said if starts else tmp_path / "alive").exists)
     assert said.exists() is starts
 
 
@@ -109,27 +109,14 @@ def test_who_is_told_to_stop_lets_certbot_end_and_writes_that_down(tmp_path):
              f"caller.run_command(['sh', '-c', 'trap \"sleep 0.5; echo > {ended}; exit\" TERM; echo > {started}; "
              "while :; do sleep 0.1; done'])\n"
              f"caller.run_command(['touch', '{tmp_path}/another'])\n")
-    code = (f"import sys\nfrom {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
-            f"raise SystemExit(r.repeat([sys.executable, '-c', {child!r}], 0.05))")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
-        while not started.exists():
-            assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+    repeated(tmp_path, f"[sys.executable, '-c', {child!r}], 0.05", started.exists)
     assert ended.exists() and not (tmp_path / "another").exists()
 
 
 def test_who_is_told_to_stop_stops_what_it_has_started(tmp_path):
     started = tmp_path / "started"
-    code = (f"from {renewal.PACKAGE} import _renewal as r\nr.ALIVE = {str(tmp_path / 'alive')!r}\n"
-            f"raise SystemExit(r.repeat(['sh', '-c', 'echo $$ > {started}; exec sleep 1000'], 0.05))")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
-        while not (started.exists() and started.read_text()):
-            assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+    repeated(tmp_path, f"['sh', '-c', 'echo $$ > {started}; exec sleep 1000'], 0.05",
+             lambda: started.exists() and started.read_text())
     assert not pathlib.Path(f"/proc/{started.read_text().strip()}").exists()
 
 
