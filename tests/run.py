@@ -7,8 +7,10 @@
     run.py [--full] [--jobs 2] [STAGE ...]
 
 The stage `engine` comes first, because others need what it brings; the rest run
-side by side, the longest first. A stage's output goes to .cache/test/<stage>.log
-and is shown when it fails. Every stage runs, whatever the others said.
+side by side, the longest first. What only --full runs comes last, one at a time:
+a client that counts lost requests should not wait for other stages. A stage's
+output goes to .cache/test/<stage>.log and is shown when it fails. Every stage runs,
+whatever the others said.
 """
 
 from __future__ import annotations
@@ -252,7 +254,9 @@ def main() -> int:
     started = time.monotonic()
     stages = [run_stage(name, known[name]) for name in chosen if name == "engine"]
     with ThreadPoolExecutor(args.jobs) as pool:
-        stages += pool.map(lambda name: run_stage(name, known[name]), [name for name in chosen if name != "engine"])
+        beside = [name for name in chosen if name != "engine" and name not in FULL]
+        stages += pool.map(lambda name: run_stage(name, known[name]), beside)
+    stages += [run_stage(name, known[name]) for name in chosen if name in FULL]
     total = Count(*(sum(getattr(stage.count, field) for stage in stages) for field in ("passed", "failed", "skipped")))
     say(f"{len(stages)} stages in {(time.monotonic() - started) / 60:.1f} minutes")
     say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
