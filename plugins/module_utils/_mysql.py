@@ -5,33 +5,53 @@
 
 The server's own tables are read instead of SHOW GRANTS: that is one query per
 kind of privilege for all accounts, not one per account, and most names come
-unquoted. Password hashes are never selected.
+unquoted. SHOW GRANTS says what the server honours, which is something else where
+somebody wrote into the tables, and after some statements (see ``in_force``).
+Password hashes are never selected.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import ssl
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._grants import (
+    ADMIN_OPTION,
     GLOBAL,
     GRANT_OPTION,
+    LIMITS,
+    MEMBER,
+    PASSED_ON,
     PLUGIN,
+    PROXY,
+    ROUTINES,
+    Desired,
     Found,
     Level,
     Server,
     Statement,
     Who,
+    column_name,
     quote_name,
-    reachable_by_socket,
+    quote_text,
+    schema_level,
+    schema_of,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import reachable_by_socket
+from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import Probe, held_by_lines
+from ansible_collections.mooring.stack.plugins.module_utils._show_grants import parse
 
 try:
     import pymysql
 except ImportError:
     pymysql = None
+
+# What accounts hold, while it is being collected.
+_Grants = dict[Who, dict[Level, "frozenset[str]"]]
 
 TIMEOUT = 10
 # Server error numbers that a login can end with.
@@ -72,8 +92,16 @@ def _from_set(value: str) -> frozenset[str]:
     return frozenset(_set_privilege(member) for member in value.split(",") if member)
 
 
+def _flag_columns(columns: t.Iterable[str]) -> list[str]:
+    return [name for name in columns if name.endswith("_priv")]
+
+
+def _flags(columns: t.Sequence[str], flags: t.Sequence[str]) -> frozenset[str]:
+    return frozenset(_privilege_of(column) for column, flag in zip(columns, flags, strict=True) if flag == "Y")
+
+
 class Mysql:
-    """A session of root over the server's socket."""
+    """A session of an administrator over the server's socket."""
 
     def __init__(self, socket: str, user: str, password: str) -> None:
         if pymysql is None:
@@ -89,22 +117,24 @@ class Mysql:
                                    "later, change it with ALTER USER and declare the same.") from error
             raise MysqlGone(f"MySQL does not answer at {socket}: {error.args[-1]}") from error
 
-    def _connect(self, user: str, password: str) -> t.Any:
+    def _connect(self, user: str, password: str, address: str = "") -> t.Any:
         # The traffic stays on this machine; TLS is spoken only because accounts demand it, and the server's
         # certificate is one it made itself. So no roots are loaded, which would take longer than the login.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        host, _colon, port = address.rpartition(":")
+        place = {"host": host.strip("[]"), "port": int(port)} if address else {"unix_socket": self._socket}
         # sql_mode: quote_text() relies on backslash being an escape, and on ' quoting strings.
-        return pymysql.connect(unix_socket=self._socket, user=user, password=password, ssl=context, sql_mode="",
+        return pymysql.connect(**place, user=user, password=password, ssl=context, sql_mode="",
                                charset="utf8mb4", autocommit=True, connect_timeout=TIMEOUT, read_timeout=60,
                                program_name="mooring.stack")
 
     def close(self) -> None:
         self._session.close()
 
-    def _rows(self, sql: str) -> list[tuple[t.Any, ...]]:
-        with self._session.cursor() as cursor:
+    def _rows(self, sql: str, session: t.Any = None) -> list[tuple[t.Any, ...]]:
+        with (session or self._session).cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
 
@@ -131,68 +161,161 @@ class Mysql:
         session.close()
         return True
 
-    def read(self, passwords: t.Mapping[Who, str]) -> Server:
-        """The server, with every account; those in ``passwords`` are logged in to.
+    def tries(self, who: Who, password: str, address: str, probes: t.Sequence[Probe]) -> list[bool] | None:
+        """Log in over TCP with TLS, as an application would, and try; whether the server said no to each probe.
 
-        A constant number of queries, and one login for each of ``passwords``.
+        None where the login was checked against another account, because its host does not match ours. Raises
+        :class:`MooringError` where the account is refused or the connection is not encrypted.
         """
-        lower_case = self._rows("SELECT @@lower_case_table_names")[0][0] != 0
+        try:
+            session = self._connect(who.user, password, address)
+        except pymysql.err.OperationalError as error:
+            if error.args[0] in RIGHT_PASSWORD:
+                return []
+            raise MooringError(f"{who} cannot log in at {address}: {error.args[-1]}") from error
+        with contextlib.closing(session):
+            ((as_user,),) = self._rows("SELECT CURRENT_USER()", session)
+            ((_name, cipher),) = self._rows("SHOW STATUS LIKE 'Ssl_cipher'", session)
+            if as_user.rpartition("@")[::2] != (who.user, who.host):
+                return None
+            if not cipher:
+                raise MooringError(f"The connection of {who} to {address} is not encrypted.")
+            return [probe.means_no(self._error(session, probe.sql)) for probe in probes]
+
+    @staticmethod
+    def _error(session: t.Any, sql: str) -> int | None:
+        """The number of the error that a statement ends with, None for none."""
+        try:
+            with session.cursor() as cursor:
+                cursor.execute(sql)
+        except pymysql.err.MySQLError as error:
+            return int(error.args[0])
+        return None
+
+    def honoured(self, who: Who, server: Server) -> dict[Level, frozenset[str]]:
+        """What the server honours for an account, from SHOW GRANTS; raises :class:`MooringError`."""
+        return held_by_lines(server, [parse(line) for (line,) in self._rows(f"SHOW GRANTS FOR {who.sql}")])
+
+    def read(self, declared: t.Sequence[Desired]) -> Server:
+        """The server, with every account; the declared ones that have a password are logged in to.
+
+        A constant number of queries, and one login for each declared account.
+        """
+        ((lower_case, partial, current),) = self._rows(
+            "SELECT @@lower_case_table_names, @@partial_revokes, CURRENT_USER()")
+        user, _at, host = current.rpartition("@")
         schemas = frozenset(row[0] for row in self._rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"))
         columns = self._columns()
-        static = [name for name in columns["user"] if name.endswith("_priv")]
-        grants: dict[Who, dict[Level, frozenset[str]]] = {}
-
-        def add(user: str, host: str, level: Level, names: frozenset[str]) -> None:
-            held = grants.setdefault(Who(user, host.lower()), {})
-            if names:
-                held[level] = held.get(level, frozenset()) | names
-
-        users = self._rows("SELECT User, Host, plugin, ssl_type, max_user_connections, account_locked, "
-                           + ", ".join(quote_name(name) for name in static) + " FROM mysql.user")
-        for user, host, *rest in users:
-            add(user, host, GLOBAL, self._flags(static, rest[4:]))
         everywhere = self._global_privileges()
+        static = _flag_columns(columns["user"])
         dynamic = everywhere - {_privilege_of(name) for name in static}
-        named = {f"'{user}'@'{host}'": (user, host) for user, host, *_rest in users}
+        accounts, grants = self._accounts(static)
+        self._read_grants(columns, dynamic, bool(partial), grants)
+        default_roles: dict[Who, set[Who]] = {}
+        for account, role in self._pairs("SELECT USER, HOST, DEFAULT_ROLE_USER, DEFAULT_ROLE_HOST "
+                                         "FROM mysql.default_roles"):
+            default_roles.setdefault(account, set()).add(role)
+        passwords = {account.who: account.password for account in declared if account.password}
+        routines = frozenset(_set_members(columns["procs_priv"]["Proc_priv"])) - {GRANT_OPTION}
+        return Server(
+            schemas=schemas, lower_case_names=int(lower_case), partial_revokes=bool(partial),
+            current=Who(user, host.lower()), dynamic=dynamic, objects=self._objects(declared),
+            accounts={who: Found(**facts, grants=grants[who], default_roles=frozenset(default_roles.get(who, ())),
+                                 accepts_password=self._tried(who, facts["plugin"], passwords, accounts))
+                      for who, facts in accounts.items()},
+            privileges={
+                "global": everywhere,
+                "schema": frozenset(map(_privilege_of, _flag_columns(columns["db"]))) - {GRANT_OPTION},
+                "table": frozenset(_set_members(columns["tables_priv"]["Table_priv"])) - {GRANT_OPTION},
+                **{kind: routines for kind in ROUTINES if kind.upper() in columns["procs_priv"]["Routine_type"]}})
+
+    def _accounts(self, static: t.Sequence[str]) -> tuple[dict[Who, dict[str, t.Any]], _Grants]:
+        """The facts of every account (the fields of :class:`Found`), and what it holds everywhere."""
+        accounts: dict[Who, dict[str, t.Any]] = {}
+        grants: _Grants = {}
+        for user, host, plugin, ssl_type, locked, expired, without, hours, restricted, *rest in self._rows(
+                "SELECT User, Host, plugin, ssl_type, account_locked, password_expired, authentication_string = '', "
+                "IF(JSON_CONTAINS_PATH(User_attributes, 'one', '$.additional_password'), "
+                "TIMESTAMPDIFF(HOUR, password_last_changed, NOW()), NULL), "
+                "JSON_EXTRACT(User_attributes, '$.Restrictions'), "
+                + ", ".join(map(quote_name, [*LIMITS, *static])) + " FROM mysql.user"):
+            who = Who(user, host.lower())
+            limits = {column: number for column, number in zip(LIMITS, rest, strict=False) if number}
+            accounts[who] = {
+                "plugin": plugin, "ssl_type": ssl_type, "limits": limits, "locked": locked == "Y",
+                "expired": expired == "Y", "without_password": bool(without), "old_password_hours": hours}
+            held = grants[who] = {GLOBAL: _flags(static, rest[len(LIMITS):])}
+            for restriction in json.loads(restricted or "[]"):
+                held[Level("restriction", restriction["Database"])] = frozenset(restriction["Privileges"])
+        return accounts, grants
+
+    def _read_grants(self, columns: dict[str, dict[str, str]], dynamic: frozenset[str], literal: bool,
+                     grants: _Grants) -> None:
+        """Everything that is held beside the static global privileges, into ``grants``."""
+
+        def add(user: str, host: str, level: Level, names: t.Iterable[str]) -> None:
+            # A row may be left of an account that is gone.
+            held = grants.get(Who(user, host.lower()))
+            if held is not None:
+                held[level] = held.get(level, frozenset()).union(names)
+
         # Not from mysql.global_grants: after REVOKE GRANT OPTION the table says that the option
         # is gone, while the server still honours it (9.7) until FLUSH PRIVILEGES. This view knows.
+        named = {str(who): who for who in grants}
         for grantee, name, option in self._rows(
                 "SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES"):
-            if name in dynamic and grantee in named:
-                add(*named[grantee], GLOBAL, frozenset({name, GRANT_OPTION} if option == "YES" else {name}))
-        in_schema = [name for name in columns["db"] if name.endswith("_priv")]
+            who = named.get(grantee) or named.get(grantee.rpartition("@")[0] + "@" + grantee.rpartition("@")[2].lower())
+            if name in dynamic and who:
+                add(who.user, who.host, GLOBAL, {name, name + PASSED_ON} if option == "YES" else {name})
+        in_schema = _flag_columns(columns["db"])
         for user, host, schema, *flags in self._rows(
-                "SELECT User, Host, Db, " + ", ".join(quote_name(name) for name in in_schema) + " FROM mysql.db"):
-            add(user, host, Level("schema", schema), self._flags(in_schema, flags))
+                "SELECT User, Host, Db, " + ", ".join(map(quote_name, in_schema)) + " FROM mysql.db"):
+            add(user, host, schema_level(schema, literal), _flags(in_schema, flags))
         for user, host, schema, name, members in self._rows(
                 "SELECT User, Host, Db, Table_name, Table_priv FROM mysql.tables_priv"):
             add(user, host, Level("table", schema, name), _from_set(members))
         for user, host, schema, name, column, members in self._rows(
                 "SELECT User, Host, Db, Table_name, Column_name, Column_priv FROM mysql.columns_priv"):
             add(user, host, Level("table", schema, name),
-                frozenset(f"{privilege} ({quote_name(column)})" for privilege in _from_set(members)))
+                {column_name(privilege, column) for privilege in _from_set(members)})
         for user, host, schema, name, kind, members in self._rows(
                 "SELECT User, Host, Db, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv"):
-            add(user, host, Level(kind.lower(), schema, name), _from_set(members))
-        roles: dict[Who, set[Who]] = {}
-        for user, host, role, role_host in self._rows(
-                "SELECT TO_USER, TO_HOST, FROM_USER, FROM_HOST FROM mysql.role_edges"):
-            roles.setdefault(Who(user, host.lower()), set()).add(Who(role, role_host.lower()))
+            add(user, host, Level(kind.lower(), schema, name.lower()), _from_set(members))
+        for user, host, other, other_host, option in self._rows(
+                "SELECT TO_USER, TO_HOST, FROM_USER, FROM_HOST, WITH_ADMIN_OPTION FROM mysql.role_edges"):
+            add(user, host, Level("role", other, other_host.lower()),
+                {MEMBER, ADMIN_OPTION} if option == "Y" else {MEMBER})
+        for user, host, other, other_host, option in self._rows(
+                "SELECT User, Host, Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv"):
+            add(user, host, Level("proxy", other, other_host.lower()), {PROXY, GRANT_OPTION} if option else {PROXY})
+        for held in grants.values():
+            for level in [level for level, names in held.items() if not names]:
+                del held[level]
 
-        everybody = [Who(user, host.lower()) for user, host, *_rest in users]
-        accounts = {}
-        for who, (_user, _host, plugin, ssl_type, connections, locked, *_flags) in zip(everybody, users, strict=True):
-            accounts[who] = Found(
-                plugin=plugin, ssl_type=ssl_type, max_user_connections=connections, locked=locked == "Y",
-                grants=grants.get(who, {}), roles=frozenset(roles.get(who, ())),
-                accepts_password=self._tried(who, plugin, passwords, everybody))
-        return Server(schemas=schemas, accounts=accounts, lower_case_names=lower_case, privileges={
-            "global": everywhere,
-            "schema": frozenset(_privilege_of(name) for name in in_schema) - {GRANT_OPTION},
-            "table": frozenset(_set_members(columns["tables_priv"]["Table_priv"])) - {GRANT_OPTION},
-        })
+    def _pairs(self, sql: str) -> t.Iterator[tuple[Who, Who]]:
+        for user, host, other, other_host in self._rows(sql):
+            yield Who(user, host.lower()), Who(other, other_host.lower())
 
-    def _tried(self, who: Who, plugin: str, passwords: t.Mapping[Who, str], everybody: list[Who]) -> bool | None:
+    def _objects(self, declared: t.Sequence[Desired]) -> frozenset[tuple[str, str, str]]:
+        """The tables and routines of schemas in which single ones are declared."""
+        found: set[tuple[str, str, str]] = set()
+        wanted = {(level.kind, schema_of(level) or "") for account in declared for level in account.grants
+                  if level.kind in ("table", *ROUTINES)}
+        for kind, view, schema_column, name_column, condition in (
+                ("table", "TABLES", "TABLE_SCHEMA", "TABLE_NAME", ""),
+                ("procedure", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME", " AND ROUTINE_TYPE = 'PROCEDURE'"),
+                ("function", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME", " AND ROUTINE_TYPE = 'FUNCTION'"),
+                ("library", "LIBRARIES", "LIBRARY_SCHEMA", "LIBRARY_NAME", "")):
+            names = sorted(schema for one, schema in wanted if one == kind)
+            if names:
+                found.update((kind, schema, name if kind == "table" else name.lower()) for schema, name in self._rows(
+                    f"SELECT {schema_column}, {name_column} FROM information_schema.{view} "
+                    f"WHERE {schema_column} IN ({', '.join(map(quote_text, names))}){condition}"))
+        return frozenset(found)
+
+    def _tried(
+        self, who: Who, plugin: str, passwords: t.Mapping[Who, str], everybody: t.Collection[Who],
+    ) -> bool | None:
         if who not in passwords or plugin != PLUGIN or not reachable_by_socket(who, everybody):
             return None
         return self.accepts(who, passwords[who])
@@ -202,7 +325,7 @@ class Mysql:
         tables: dict[str, dict[str, str]] = {}
         for table, column, column_type in self._rows(
                 "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS "
-                "WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME IN ('user', 'db', 'tables_priv') "
+                "WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME IN ('user', 'db', 'tables_priv', 'procs_priv') "
                 "ORDER BY TABLE_NAME, ORDINAL_POSITION"):
             tables.setdefault(table, {})[column] = column_type
         return tables
@@ -211,10 +334,6 @@ class Mysql:
         """What ALL means on ``*.*``, dynamic privileges included."""
         names = {row[0].upper() for row in self._rows("SHOW PRIVILEGES")}
         return frozenset(names - {GRANT_OPTION, "PROXY", "USAGE"})
-
-    @staticmethod
-    def _flags(columns: t.Sequence[str], flags: t.Sequence[str]) -> frozenset[str]:
-        return frozenset(_privilege_of(column) for column, flag in zip(columns, flags, strict=True) if flag == "Y")
 
 
 def server_expected(socket: str) -> bool:

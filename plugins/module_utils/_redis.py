@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import hmac
-import json
 import re
 import socket
 import types
@@ -16,6 +13,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._record import Record
 
 TIMEOUT = 10
 
@@ -89,39 +87,6 @@ class Redis:
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
-    """What the accounts were when they had just been loaded, and which declaration that was.
-
-    Redis writes rules in words of its own, so that the declared ones cannot be
-    compared with them. ``declared`` and the values of ``accounts`` are digests
-    keyed with ``salt``.
-    """
-
-    salt: str
-    declared: str = ""
-    accounts: dict[str, str] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, text: str | None, salt: str) -> Record:
-        """The record of a file; one that cannot be read counts as none, with the new ``salt``."""
-        try:
-            return cls(**json.loads(text or ""))
-        except (ValueError, TypeError):
-            return cls(salt)
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
-
-    def digest(self, text: str) -> str:
-        return hmac.new(self.salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
-
-    def of(self, declared: t.Any, listed: t.Iterable[str]) -> Record:
-        """The record of a declaration and the answer to ACL LIST."""
-        accounts = {line.split()[1]: self.digest(line) for line in listed}
-        return Record(self.salt, self.digest(json.dumps(declared, sort_keys=True)), accounts)
-
-
-@dataclasses.dataclass(frozen=True)
 class Found:
     """What a running server said: its settings by name, who could not log in, whether a stranger was refused."""
 
@@ -129,6 +94,14 @@ class Found:
     refused: tuple[str, ...]
     stranger_refused: bool
     record: Record
+
+
+def record(recorded: Record, declared: t.Any, listed: t.Iterable[str]) -> Record:
+    """The record of a declaration and the answer to ACL LIST.
+
+    Redis writes rules in words of its own, so that the declared ones cannot be compared with them.
+    """
+    return recorded.of(declared, {line.split()[1]: line for line in listed})
 
 
 def normal(value: t.Any) -> str:

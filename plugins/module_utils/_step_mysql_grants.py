@@ -1,21 +1,22 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to mooring.stack: the step that makes MySQL's accounts as declared, and logs in as each."""
+"""Private to mooring.stack: the step that makes MySQL's accounts as declared, and proves it by logging in as each."""
 
 from __future__ import annotations
 
+import dataclasses
+import secrets
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils import _files as files
+from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._grants import (
-    Desired,
-    Plan,
-    Server,
-    decide,
-    desired_account,
-)
+from ansible_collections.mooring.stack.plugins.module_utils._grants import LIMITS, Desired, Server, desired_account
+from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import Plan, Rotation, decide
+from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import expectations, same
 from ansible_collections.mooring.stack.plugins.module_utils._mysql import Mysql, MysqlGone, server_expected
+from ansible_collections.mooring.stack.plugins.module_utils._record import Record
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "socket": {"type": "path", "required": True},
@@ -27,15 +28,30 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": {
             "name": {"type": "str", "required": True},
             "host": {"type": "str", "default": "%"},
-            "password": {"type": "str", "required": True, "no_log": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "role": {"type": "bool", "default": False},
+            "password": {"type": "str", "no_log": True},
             "grants": {"type": "dict", "default": {}},
-            "require_tls": {"type": "bool", "default": True},
-            "max_user_connections": {"type": "int", "default": 0},
+            "without": {"type": "dict", "default": {}},
+            "roles": {"type": "list", "elements": "str", "default": []},
+            "proxy_for": {"type": "list", "elements": "str", "default": []},
             "match": {"type": "str", "choices": ["exact", "at_least"], "default": "exact"},
             "administrator": {"type": "bool", "default": False},
+            "require_tls": {"type": "bool", "default": True},
+            "locked": {"type": "bool", "default": False},
+            **{word.lower(): {"type": "int", "default": 0} for word in LIMITS.values()},
         },
     },
+    "exclusive": {"type": "bool", "default": False},
+    # Hours; no secret in spite of its name.
+    "old_password_hours": {"type": "int", "default": 24, "no_log": False},
+    "record": {"type": "path"},
+    "verify": {"type": "bool", "default": False},
+    "address": {"type": "str", "default": ""},
+    "container": {"type": "str", "default": ""},
 }
+# A statement may open the way for another, such as the grant that a partial revoke needs.
+ROUNDS = 2
 
 
 def apply(mysql: Mysql, plan: Plan) -> None:
@@ -52,7 +68,48 @@ def apply(mysql: Mysql, plan: Plan) -> None:
                            "effect. " + " ".join(failures), failed_statements=failures)
 
 
-def prove(server: Server, plan: Plan, accounts: list[Desired]) -> None:
+class Target:
+    """A server and what is declared of it."""
+
+    def __init__(self, mysql: Mysql | None, params: dict[str, t.Any], recorded: Record) -> None:
+        self._mysql = mysql
+        self._params = params
+        self.accounts = [desired_account(one) for one in params["accounts"]]
+        self.declared_before = {
+            one.who: recorded.accounts[str(one.who)] == recorded.digest(one.password)
+            for one in self.accounts if one.password and str(one.who) in recorded.accounts}
+
+    @property
+    def with_password(self) -> list[Desired]:
+        """The declared accounts that can log in."""
+        return [one for one in self.accounts if one.password and one.present]
+
+    def read(self) -> Server:
+        """The server as it is; the empty one where there is none yet."""
+        if self._mysql is None:
+            return Server()
+        server = self._mysql.read(self.accounts)
+        if not self._params["verify"]:
+            return server
+        accounts = dict(server.accounts)
+        for account in self.accounts:
+            if account.present and account.who in accounts:
+                found = accounts[account.who]
+                honoured = self._mysql.honoured(account.who, server)
+                accounts[account.who] = dataclasses.replace(found, in_force=same(honoured, found.grants))
+        return dataclasses.replace(server, accounts=accounts)
+
+    def decide(self, server: Server) -> Plan:
+        """What is missing; raises :class:`MooringError` for what is refused."""
+        return decide(server, self._params["schemas"], self.accounts, self._params["exclusive"],
+                      Rotation(self._params["old_password_hours"], self.declared_before))
+
+    def rotated(self) -> None:
+        """What was declared before is what is declared now."""
+        self.declared_before = dict.fromkeys(self.declared_before, True)
+
+
+def prove(server: Server, plan: Plan, accounts: t.Iterable[Desired]) -> None:
     """What was applied has arrived: nothing is left to do, and no declared account was locked out."""
     left = [str(statement) for statement in plan.statements]
     if left:
@@ -62,11 +119,48 @@ def prove(server: Server, plan: Plan, accounts: list[Desired]) -> None:
         raise MooringError(f"These accounts cannot log in with the declared password: {', '.join(refused)}")
 
 
+def prove_from_outside(
+    mysql: Mysql, server: Server, accounts: t.Iterable[Desired], schemas: t.Sequence[str], address: str,
+) -> tuple[list[str], int]:
+    """Log in as each account as its application would, and try what it may and may not do.
+
+    Returns the accounts that nobody can try from this host, and how much the server refused, as it
+    should. Raises :class:`MooringError` naming everything that is not as it was read.
+    """
+    wrong, unreached, refused = [], [], 0
+    for account in accounts:
+        expected = expectations(server, account.who, schemas)
+        answers = mysql.tries(account.who, account.password, address, [probe for probe, _where, _may in expected])
+        if answers is None:
+            unreached.append(str(account.who))
+            continue
+        for (probe, where, may), no in zip(expected, answers, strict=False):
+            refused += no
+            if no == may:
+                names = " or ".join(sorted(probe.privileges))
+                wrong.append(f"{account.who} {'is refused' if may else 'is allowed'} {names} on {where}")
+    if wrong:
+        raise MooringError("The server does not answer as its tables say: " + "; ".join(wrong) + ".")
+    return unreached, refused
+
+
+def address_of(params: dict[str, t.Any], docker: Docker) -> str:
+    """Where accounts are tried over TCP: as declared, or the address that a container has; "" for nowhere."""
+    if params["address"] or not params["container"]:
+        return params["address"]
+    for found in docker.inspect("container", [params["container"]]):
+        for network in found["NetworkSettings"]["Networks"].values():
+            if network.get("IPAddress"):
+                return f"{network['IPAddress']}:3306"
+    raise MooringError(f"The container {params['container']} has no address at which accounts could be tried.")
+
+
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply, prove; the result. Raises :class:`MooringError`."""
-    accounts = [desired_account(account) for account in params["accounts"]]
-    passwords = {account.who: account.password for account in accounts}
-    server, mysql, notices = Server(), None, []
+    recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
+    mysql, notices = None, []
+    # What is declared wrong is said before anybody asks the server.
+    Target(None, params, recorded)
     if not module.check_mode or server_expected(params["socket"]):
         try:
             mysql = Mysql(params["socket"], params["login_user"], params["login_password"])
@@ -74,31 +168,52 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             if not module.check_mode:
                 raise
             notices.append(f"{error} Its accounts were not compared.")
-    plan = Plan((), ())
+    target = Target(mysql, params, recorded)
+    server = target.read()
+    plan = Plan() if notices else target.decide(server)
+    statements = list(map(str, plan.statements))
+    result = {
+        "changed": bool(plan.changes), "diff": plan.diff,
+        "differences": [one.as_dict() for one in plan.differences], "statements": statements,
+        "changes": [{"subject": change.subject, "action": change.action} for change in plan.changes],
+        "suspicious": list(plan.suspicious), "equivalent": list(plan.equivalent), "refused_probes": 0}
+    unreached: list[str] = []
+    if mysql and not module.check_mode:
+        left = plan
+        for _round in range(ROUNDS):
+            if not left.changes:
+                break
+            apply(mysql, left)
+            target.rotated()
+            server = target.read()
+            left = target.decide(server)
+        prove(server, left, target.with_password)
+        address = address_of(params, Docker(module.run_command)) if params["verify"] else ""
+        if address:
+            schemas = sorted({*params["schemas"], "mysql"} & server.schemas)
+            unreached, result["refused_probes"] = prove_from_outside(
+                mysql, server, target.with_password, schemas, address)
+        if params["record"]:
+            _remember(params["record"], recorded, target.with_password)
     if mysql:
-        server = mysql.read(passwords)
-    if not notices:
-        plan = decide(server, params["schemas"], accounts)
-    if mysql:
-        if plan.changes and not module.check_mode:
-            apply(mysql, plan)
-            server = mysql.read(passwords)
-            prove(server, decide(server, params["schemas"], accounts), accounts)
         mysql.close()
 
     tried = {account.who: server.accounts[account.who].accepts_password
-             for account in accounts if account.who in server.accounts}
-    unproven = [str(who) for who, accepted in tried.items() if accepted is None]
+             for account in target.with_password if account.who in server.accounts}
+    unproven = [str(who) for who, accepted in tried.items() if accepted is None and (
+        not params["verify"] or str(who) in unreached)]
     notices += plan.suspicious
     if unproven and not module.check_mode:
-        notices.append(f"The server's socket does not reach {', '.join(unproven)}: their passwords were not compared.")
+        notices.append(f"No login from this host reaches {', '.join(unproven)}: whether their passwords are the "
+                       "declared ones is not known.")
     for line in notices:
         module.warn(line)
-    return {
-        "changed": bool(plan.changes), "diff": plan.diff,
-        "differences": [one.as_dict() for one in plan.differences], "notices": notices,
-        "statements": [str(statement) for statement in plan.statements],
-        "changes": [{"subject": change.subject, "action": change.action} for change in plan.changes],
-        "suspicious": list(plan.suspicious),
-        "proven": [str(who) for who, accepted in tried.items() if accepted],
-        "unproven": unproven}
+    return {**result, "notices": notices, "proven": [str(who) for who in tried if str(who) not in unproven],
+            "unproven": unproven}
+
+
+def _remember(path: str, recorded: Record, accounts: t.Iterable[Desired]) -> None:
+    """Keep digests of what is declared, if that is news."""
+    record = recorded.of("", {str(account.who): account.password for account in accounts})
+    if record != recorded:
+        files.write_file(path, record.to_json().encode(), 0o600)

@@ -13,7 +13,8 @@ from ansible_collections.mooring.stack.plugins.module_utils import _files as fil
 from ansible_collections.mooring.stack.plugins.module_utils import _project as project
 from ansible_collections.mooring.stack.plugins.module_utils import _redis
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._redis import Found, Record, Redis, Refused
+from ansible_collections.mooring.stack.plugins.module_utils._record import Record
+from ansible_collections.mooring.stack.plugins.module_utils._redis import Found, Redis, Refused
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "socket": {"type": "path", "required": True},
@@ -64,7 +65,7 @@ def read(params: dict[str, t.Any], recorded: Record) -> Found:
         listed = redis.ask("ACL", "LIST")
     settings = {name: answer[place + 1] for place, name in enumerate(answer) if place % 2 == 0}
     return Found(settings, tuple(refused), stranger_is_refused(params["socket"]),
-                 recorded.of(params["accounts"], listed))
+                 _redis.record(recorded, params["accounts"], listed))
 
 
 def load_accounts(params: dict[str, t.Any]) -> None:

@@ -7,28 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mysql_grants
-short_description: Make MySQL schemas, accounts and grants equal to what is declared
+short_description: Make MySQL schemas, accounts, roles and grants equal to what is declared, and prove it
 version_added: 0.1.0
 description:
-  - Creates declared schemas and accounts, and makes the privileges of each declared account exactly what is declared.
-  - Privileges are compared by what they mean, not by how they were written. ALL is spelt out per level as the server
-    itself lists it.
-  - Runs on the host of the server and speaks through the server's socket, so that no port has to be published.
-  - Accounts and schemas that are not declared are never touched, and neither are C(root@localhost) and the accounts
-    of the server itself (C(mysql.*)).
+  - Creates declared schemas, roles and accounts, and makes what each declared one holds exactly what is declared.
+  - Privileges are compared by their effect, not by how they were written. ALL is spelt out per level as the server
+    itself lists it, and what a broader level gives is neither missing nor too much at a narrower one.
+  - Runs on the host of the server and speaks through the server's socket, so that no port has to be published. The
+    server's tables are read with a constant number of queries, however many accounts there are.
+  - Accounts and schemas that are not declared are left alone, unless O(exclusive), and reported if they are odd.
+    C(root@localhost), the accounts of the server itself (C(mysql.*)) and the account that this runs as keep their
+    rights always.
   - Password hashes are never read. Whether a password is the declared one is found out by logging in.
+  - Every statement is run even if one before it fails; the failing ones are named, and the run fails.
 attributes:
   check_mode:
     support: full
     description:
       - Predicts the same statements. Where the directory of the socket does not exist yet, everything is predicted as
         to be created. Where it exists and no server answers, a warning says that nothing could be compared.
+      - The proof of O(verify) over TCP is left out.
   diff_mode:
     support: full
     description: Shows what differs for each account. Passwords are masked.
   idempotent:
     support: full
-    description: A second run with the same parameters changes nothing.
+    description: A second run with the same parameters changes nothing, until O(old_password_hours) have passed.
 options:
   socket:
     description: Path of the server's socket on this host.
@@ -50,7 +54,7 @@ options:
     elements: str
     default: []
   accounts:
-    description: Accounts that must exist.
+    description: Accounts and roles that must exist, or must not.
     type: list
     elements: dict
     default: []
@@ -60,46 +64,127 @@ options:
         type: str
         required: true
       host:
-        description:
-          - The host part of the account, C(%) meaning any.
-          - Only an account that the server's socket reaches (C(%) or C(localhost)) can be tried. For others the
-            password is set when the account is created and not compared later; a warning says so.
+        description: The host part of the account, C(%) meaning any.
         type: str
         default: "%"
-      password:
-        description: The password. An empty one is refused.
+      state:
+        description: Whether it exists. V(absent) drops it, and needs nothing but the name.
         type: str
-        required: true
+        choices: [present, absent]
+        default: present
+      role:
+        description:
+          - Whether it is a role, which has no password and cannot log in. Accounts and other roles become members of
+            it.
+        type: bool
+        default: false
       grants:
         description:
-          - For each level a list of privileges. A level is C(*.*), C(schema.*) or C(schema.table).
+          - For each level a list of privileges. A level is C(*.*), C(schema.*), C(schema.table),
+            C(PROCEDURE schema.name), C(FUNCTION schema.name) or, with MySQL 9.2 and later, C(LIBRARY schema.name).
           - Names that contain a dot or a space stand in backquotes.
           - In C(schema.*) an underscore means itself. A name that contains C(%) is a pattern as MySQL reads it, where
             C(_) and C(%) are wildcards unless a backslash stands before them.
+          - Single columns of a table are written C(SELECT (a, b)).
           - C(GRANT OPTION) is written as one of the privileges.
+          - A grant on a table or routine that does not exist is reported, and made by a run that finds it there.
         type: dict
         default: {}
-      require_tls:
-        description: Whether the account may log in only over TLS.
-        type: bool
-        default: true
-      max_user_connections:
-        description: How many connections the account may have at a time; 0 means no limit of its own.
-        type: int
-        default: 0
+      without:
+        description:
+          - Partial revokes. For each schema (C(mysql.*)) privileges that are held on C(*.*) and not there.
+          - The server needs C(partial_revokes) for it.
+        type: dict
+        default: {}
+      roles:
+        description:
+          - Roles that it has, each as C(name) or C(name@host), and with C(WITH ADMIN OPTION) behind it if it may pass
+            the role on. All of them are active after a login.
+        type: list
+        elements: str
+        default: []
       match:
         description:
-          - V(exact) revokes what the account has and is not declared, granted roles included.
+          - V(exact) revokes what it has and is not declared, roles included.
           - V(at_least) only adds what is missing.
         type: str
         choices: [exact, at_least]
         default: exact
       administrator:
         description:
-          - Whether the account may be given ALL or GRANT OPTION on C(*.*), or more than SELECT on the schema C(mysql).
-            Without it this is refused.
+          - Whether it may be given ALL or GRANT OPTION on C(*.*), more than SELECT on the schema C(mysql), or a proxy
+            that it may pass on. Without it this is refused.
         type: bool
         default: false
+      password:
+        description:
+          - The password. Required for what is present and no role; an empty one is refused.
+          - Only an account that the server's socket reaches (with host C(%) or C(localhost)) can be tried. Of another
+            one a changed declaration is seen if there is a O(record), and a change on the server is not; a warning
+            says so.
+        type: str
+      proxy_for:
+        description: >-
+          Accounts that it may act as, each as C(name) or C(name@host). With C(WITH GRANT OPTION) behind it MySQL gives
+          C(GRANT OPTION) on C(*.*) too, which is to be declared as well.
+        type: list
+        elements: str
+        default: []
+      require_tls:
+        description: Whether the account may log in only over TLS.
+        type: bool
+        default: true
+      locked:
+        description: Whether the account may not log in at all.
+        type: bool
+        default: false
+      max_user_connections:
+        description: How many connections the account may have at a time; 0 means no limit of its own.
+        type: int
+        default: 0
+      max_connections_per_hour:
+        description: How often the account may log in within an hour; 0 means no limit.
+        type: int
+        default: 0
+      max_queries_per_hour:
+        description: How many queries the account may send within an hour; 0 means no limit.
+        type: int
+        default: 0
+      max_updates_per_hour:
+        description: How many changes the account may make within an hour; 0 means no limit.
+        type: int
+        default: 0
+  exclusive:
+    description:
+      - Whether accounts and roles that are not declared are dropped. A role that a declared account has stays.
+    type: bool
+    default: false
+  old_password_hours:
+    description:
+      - When a declared password changes, the old one stays valid beside it for this many hours, so that clients can
+        follow without an outage. A run after that discards it. 0 discards it at once.
+      - A password that somebody changed on the server instead is never kept valid, if O(record) tells the two apart.
+    type: int
+    default: 24
+  record:
+    description: >-
+      A file on the host in which to remember what was declared, as salted digests (mode 0600).
+    type: path
+  verify:
+    description:
+      - Whether to compare what the server honours (SHOW GRANTS) with what its tables say, and to log in as each
+        declared account over TCP with TLS, as its application would, and try what it may and may not do. The statements
+        for that change nothing whoever runs them; each names a table that does not exist.
+    type: bool
+    default: false
+  address:
+    description: Host and port for the proof, such as V(192.0.2.10:3306).
+    type: str
+    default: ""
+  container:
+    description: A container whose address is taken where O(address) is not given.
+    type: str
+    default: ""
 requirements:
   - PyMySQL on the host (package python3-pymysql)
 author:
@@ -122,6 +207,23 @@ EXAMPLES = r"""
         max_user_connections: 3
         grants:
           "*.*": [PROCESS, REPLICATION CLIENT, SELECT]
+
+- name: Let reporting read two columns of one table, by a role, and drop who left; prove it
+  mooring.stack.mysql_grants:
+    socket: /opt/mooring/data_stores/run/mysqld/mysqld.sock
+    login_password: "{{ vault_mysql_root_password }}"
+    accounts:
+      - name: reader
+        role: true
+        grants:
+          taken.orders: ["SELECT (id, total)"]
+      - name: report
+        password: "{{ vault_mysql_report_password }}"
+        roles: [reader]
+      - name: intern
+        state: absent
+    verify: true
+    container: mooring-data_stores-mysql-1
 """
 
 RETURN = r"""
@@ -140,38 +242,55 @@ statements:
   description: The SQL statements that were run, or would be in check mode. Passwords are masked.
   type: list
   elements: str
-  returned: always
+  returned: success
   sample:
     - CREATE DATABASE `taken` CHARACTER SET utf8mb4
     - "GRANT DELETE, INSERT, SELECT, UPDATE ON `taken`.* TO 'taken'@'%'"
-changes:
-  description: What is different, one element for each schema or account.
-  type: list
-  elements: dict
-  returned: always
-  contains:
-    subject:
-      description: The schema or account.
-      type: str
-    action:
-      description: V(created) or V(changed).
-      type: str
-suspicious:
-  description: Grants that probably do not do what was meant. Each is also a warning.
+failed_statements:
+  description: Those that the server refused, with its reason.
   type: list
   elements: str
-  returned: always
+  returned: when some failed
+changes:
+  description: What is different, one element for each schema, role or account.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    subject:
+      description: The schema, role or account.
+      type: str
+    action:
+      description: V(created), V(changed) or V(dropped).
+      type: str
+suspicious:
+  description: >-
+    Grants that probably do not do what was meant, and what is odd about accounts that are not declared. Each is also
+    a warning.
+  type: list
+  elements: str
+  returned: success
   sample: ["grant on `orders`.* for 'app'@'%', but there is no such schema; the closest is `order`"]
+equivalent:
+  description: What is declared or held twice, at a level and a broader one, and is no change.
+  type: list
+  elements: str
+  returned: success
+  sample: ["'app'@'%': SELECT on `taken`.`orders` follows from what it has at a broader level"]
 proven:
   description: The declared accounts that logged in with the declared password.
   type: list
   elements: str
-  returned: always
+  returned: success
 unproven:
-  description: The declared accounts that the server's socket does not reach, so that nobody tried.
+  description: The declared accounts that no login from this host reaches, so that nobody tried.
   type: list
   elements: str
-  returned: always
+  returned: success
+refused_probes:
+  description: How many statements of the proof the server refused, as it should. 0 without a proof.
+  type: int
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -158,8 +158,8 @@ def test_what_is_no_step_is_refused(given, says):
     ({"redis_server": {}}, "Step 2, redis_server: missing required arguments: login_password"),
     ({"redis_server": {"socket": "/s", "port": 1, **LOGIN}}, "Step 2, redis_server: unsupported parameters: port"),
     ({"docker_network": {"name": "n", "state": "gone"}}, "Step 2, docker_network: value of state must be one of"),
-    ({"mysql_grants": {"socket": "/s", "login_password": "p", "accounts": [{"name": "n"}]}},
-     "Step 2, mysql_grants: missing required arguments: password found in accounts"),
+    ({"mysql_grants": {"socket": "/s", "login_password": "p", "accounts": [{}]}},
+     "Step 2, mysql_grants: missing required arguments: name found in accounts"),
     # What AnsibleModule is told beside the specification counts as well.
     ({"certbot_certificate": {"certificates": [], "certificates_dir": "/c"}},
      "Step 2, certbot_certificate: state is present but all of the following are missing: letsencrypt_dir"),
