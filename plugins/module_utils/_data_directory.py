@@ -115,6 +115,7 @@ class Plan:
     record: Record
     differences: tuple[Difference, ...] = ()
     notices: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def series(engine: Engine, version: str) -> str:
@@ -164,10 +165,10 @@ def decide(declared: Declared, found: Found, recorded: Record) -> Plan:
     if found.failed and not found.starting:
         raise MooringError(
             f"The data directory in volume {declared.volume} was never completed: a file that is applied when it is "
-            f"first made has failed, and the image starts the server on what there is. 'docker logs "
-            f"{declared.container}' names the file. No run has put anything into the directory yet. Correct the file, "
-            f"remove container and volume ('docker rm --force {declared.container}', 'docker volume rm "
-            f"{declared.volume}'), and run again.")
+            f"first made has failed, and the image would start the server on what there is. The end of that run named "
+            f"the file, and so does 'docker logs {declared.container}' while there is that container. No run has put "
+            f"anything else into the directory. Correct the file, remove container and volume ('docker rm --force "
+            f"{declared.container}', 'docker volume rm {declared.volume}'), and run again.")
     if not found.data:
         if recorded.volume and not found.failed:
             raise MooringError(_lost(declared, found, recorded))
@@ -225,10 +226,9 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
         return Plan(record, notices=tuple(notices))
     said = f", version {version}," if version else ""
     instead = f" It takes the place of volume {recorded.volume}." if recorded.volume else ""
-    notices.append(
-        f"The run adopts the data directory in volume {declared.volume}{said} made by somebody else.{instead}")
-    return Plan(record, (Difference(f"record of the data directory in volume {declared.volume}", "presence",
-                                    "present", None),), tuple(notices))
+    adopts = f"The run adopts the data directory in volume {declared.volume}{said} made by somebody else.{instead}"
+    missing = Difference(f"record of the data directory in volume {declared.volume}", "presence", "present", None)
+    return Plan(record, (missing,), (*notices, adopts), (adopts,))
 
 
 def _refuse_series(declared: Declared, old: str, version: str) -> None:

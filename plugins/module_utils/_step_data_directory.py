@@ -51,14 +51,14 @@ def directory_of(volume: dict[str, t.Any]) -> str:
 def read_inside(*path: str) -> str | None:
     """A small text file that a container may have put there: neither a link nor a pipe that nobody writes to."""
     try:
-        descriptor = os.open(os.path.join(*path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(os.path.join(*path), encoding="utf-8", errors="replace", opener=_at_once) as stream:
+            return stream.read(MOST_BYTES)
     except OSError:
         return None
-    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
-        try:
-            return stream.read(MOST_BYTES)
-        except OSError:
-            return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def look_at_mysql(path: str, names: set[str]) -> dict[str, t.Any]:
@@ -128,7 +128,7 @@ def read_users(docker: Docker, params: dict[str, t.Any], found: Found) -> dict[s
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, record; the result. Raises :class:`MooringError`."""
-    result: dict[str, t.Any] = {"changed": False, "differences": [], "notices": [], "version": ""}
+    result: dict[str, t.Any] = {"changed": False, "changes": [], "differences": [], "notices": [], "version": ""}
     engine = decisions.ENGINES[params["engine"]]
     docker = Docker(module.run_command)
     recorded = Record.from_json(files.read_text(params["record"]))
@@ -155,5 +155,6 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     if plan.record != recorded and not module.check_mode:
         os.makedirs(os.path.dirname(params["record"]), mode=0o755, exist_ok=True)
         files.write_file(params["record"], plan.record.to_json().encode(), 0o600)
-    return {**result, "changed": bool(plan.differences), "version": plan.record.version if found.data else "",
-            "differences": [one.as_dict() for one in plan.differences], "notices": list(plan.notices)}
+    return {**result, "changed": bool(plan.differences), "changes": list(plan.changes),
+            "differences": [one.as_dict() for one in plan.differences], "notices": list(plan.notices),
+            "version": plan.record.version if found.data else ""}

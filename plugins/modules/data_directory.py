@@ -87,6 +87,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What is done, one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["The run adopts the data directory in volume taken_mysql-data, version 8.4.11, made by somebody else."]
 differences:
   description: Object, field, expected and found of everything that is not as declared and that a run heals.
   returned: success
