@@ -89,7 +89,8 @@ class Found:
     ``path`` is where it lies on the host, "" where there is no volume or where its
     files cannot be seen (``hidden``). ``data``: it is complete. ``failed``: its
     creation by the official image ended half-way, which that image never finishes.
-    ``ours``: the project has made the volume or has a container on it.
+    ``ours``: the project has made the volume or has a container on it; that one is
+    ``running``, and may be ``starting``, which is not healthy yet.
     ``others`` are the running containers of somebody else that may write to it,
     ``told`` is the version by the images of somebody else's containers.
     """
@@ -103,6 +104,7 @@ class Found:
     failed: bool = False
     foreign: str = ""
     ours: bool = False
+    running: bool = False
     starting: bool = False
     others: tuple[str, ...] = ()
     told: str = ""
@@ -215,7 +217,7 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
             f"{declared.owner} and could not write to it. Make it that user's, while nothing uses the volume: 'chown "
             f"-R {declared.owner}:{declared.owner} {found.path}'. Then run again.")
     version = found.version or found.told or (recorded.version if same else "")
-    _refuse_series(declared, series(engine, version), version)
+    _refuse_series(declared, series(engine, version), version, found.running)
     notices = []
     if not series(engine, version):
         notices.append(
@@ -231,14 +233,16 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
     return Plan(record, (missing,), (*notices, adopts), (adopts,))
 
 
-def _refuse_series(declared: Declared, old: str, version: str) -> None:
+def _refuse_series(declared: Declared, old: str, version: str, running: bool) -> None:
     engine, new = declared.engine, declared.series
     if not old or old == new:
         return
     data = f"the data directory in volume {declared.volume} is of {engine.title} {version}"
     wished = series(engine, declared.upgrade_from)
     variable = f'{engine.variables}_upgrade_from: "{old}"'
-    backup = engine.backup.format(container=declared.container, series=old)
+    # Only a server of the old series can say what is in it.
+    backup = ("" if running else f"declare an image of {old}, run, and then ") + engine.backup.format(
+        container=declared.container, series=old)
     if not new:
         if wished == old:
             return
@@ -255,8 +259,7 @@ def _refuse_series(declared: Declared, old: str, version: str) -> None:
     if not engine.unavoidable:
         raise MooringError(
             f"The image {declared.image} is {engine.title} {new}, but {data}, and {engine.title} does not read data "
-            f"of another series. Declare an image of {old}, take a backup ({backup}), and load it into a server of "
-            f"{new} on another volume.")
+            f"of another series. Take a backup: {backup}. Load it into a server of {new} on another volume.")
     between = skipped(engine, old, new)
     if between:
         raise MooringError(

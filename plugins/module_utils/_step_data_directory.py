@@ -108,11 +108,11 @@ def image_series(docker: Docker, engine: decisions.Engine, image: str, reference
 def read_users(docker: Docker, params: dict[str, t.Any], found: Found) -> dict[str, t.Any]:
     """Who uses the volume, and of which version it is by the images of those that are not of this project."""
     engine = decisions.ENGINES[params["engine"]]
-    ours, starting, others, told = found.ours, False, [], []
+    ours, running, starting, others, told = found.ours, False, False, [], []
     for container in docker.inspect("container", docker.containers(volume=params["volume"])):
         state = container["State"]
         if (container["Config"].get("Labels") or {}).get(PROJECT_LABEL) == params["project"]:
-            ours = True
+            ours, running = True, running or state["Status"] == "running"
             starting = starting or (state.get("Health") or {}).get("Status") == "starting"
             continue
         # One that only reads, such as a backup, is no second server.
@@ -122,7 +122,7 @@ def read_users(docker: Docker, params: dict[str, t.Any], found: Found) -> dict[s
             others.append(container["Name"].lstrip("/"))
         elif found.data and not found.version:
             told.append(image_series(docker, engine, container["Image"], container["Config"]["Image"]))
-    return {"ours": ours, "starting": starting, "others": tuple(sorted(others)),
+    return {"ours": ours, "running": running, "starting": starting, "others": tuple(sorted(others)),
             "told": max(filter(None, told), key=decisions.number, default="")}
 
 
