@@ -22,28 +22,33 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 class Engine:
     """What is different between servers.
 
-    ``environment`` are the variables in which the official images say their
-    version, the most exact first: MYSQL_MAJOR is the word "innovation" in some.
-    ``unavoidable`` are the series that an upgrade may not skip.
+    ``series`` is a pattern. ``environment`` are the variables in which the official
+    images say their version, the most exact first: MYSQL_MAJOR is the word
+    "innovation" in some. ``variables`` is how the role's variables begin, and
+    ``volume`` the one that names a volume, "" where there is none. ``unavoidable``
+    are the series that an upgrade may not skip; without any there are no upgrades
+    of data in place.
     """
 
     title: str
+    service: str
     series: str
     environment: tuple[str, ...]
     backup: str
     variables: str
+    volume: str = ""
     unavoidable: tuple[str, ...] = ()
 
 
 # The series that are LTS, or were before there was that word: MySQL Reference Manual, "Upgrade Paths".
 MYSQL = Engine(
-    "MySQL", r"v?(\d+\.\d+)(?!\d)", ("MYSQL_VERSION", "MYSQL_MAJOR"),
+    "MySQL", "mysql", r"v?(\d+\.\d+)(?!\d)", ("MYSQL_VERSION", "MYSQL_MAJOR"),
     "docker exec {container} sh -c 'MYSQL_PWD=$(cat /run/secrets/root_password) exec mysqldump --user=root "
     "--all-databases --single-transaction --routines --events --triggers' > mysql-{series}.sql",
-    "data_stores_mysql", ("5.7", "8.0", "8.4", "9.7"))
+    "data_stores_mysql", "data_stores_mysql_volume", ("5.7", "8.0", "8.4", "9.7"))
 POSTGRESQL = Engine(
-    "PostgreSQL", r"v?(\d+)(?!\d)", ("PG_VERSION", "PG_MAJOR"),
-    "docker exec {container} pg_dumpall --username=postgres > postgresql-{series}.sql", "data_stores_postgresql")
+    "PostgreSQL", "postgres", r"v?(\d+)(?!\d)", ("PG_VERSION", "PG_MAJOR"),
+    "docker exec {container} pg_dumpall --username=postgres > postgres-{series}.sql", "data_stores_postgres")
 ENGINES = {"mysql": MYSQL, "postgresql": POSTGRESQL}
 
 
@@ -157,7 +162,7 @@ def decide(declared: Declared, found: Found, recorded: Record) -> Plan:
     _refuse_users(declared, found)
     if not found.volume and declared.external:
         raise MooringError(
-            f"There is no volume {declared.volume}, which {declared.engine.variables}_volume names. List the volumes "
+            f"There is no volume {declared.volume}, which {declared.engine.volume} names. List the volumes "
             f"of this host with 'docker volume ls' and name the one that holds the data, or leave the variable empty "
             "for a volume that the run makes.")
     if found.hidden:
@@ -199,10 +204,11 @@ def _refuse_users(declared: Declared, found: Found) -> None:
 def _lost(declared: Declared, found: Found, recorded: Record) -> str:
     now = "does not exist" if not found.volume else "holds no complete data directory"
     was = f"{declared.engine.title} {recorded.version}".strip()
+    variable = declared.engine.volume
+    name = f"; if the data are elsewhere, name that volume in {variable}" if variable else ""
     return (f"The volume {declared.volume} {now}, but data of {was} lay in volume {recorded.volume} when a run last "
-            f"looked. Starting now would make an empty server. If the volume was lost, restore it from a backup; if "
-            f"the data are elsewhere, name that volume in {declared.engine.variables}_volume. To start empty, delete "
-            f"{declared.record} and run again.")
+            f"looked. Starting now would make an empty server. If the volume was lost, restore it from a backup{name}. "
+            f"To start empty, delete {declared.record} and run again.")
 
 
 def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
@@ -210,7 +216,7 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
     if found.foreign:
         raise MooringError(
             f"The data directory in volume {declared.volume} is of {found.foreign}, which {engine.title} cannot read. "
-            f"Name another volume in {engine.variables}_volume and load a dump there.")
+            f"Name another volume in {engine.volume} and load a dump there.")
     if declared.owner is not None and found.owner not in (None, declared.owner):
         raise MooringError(
             f"The data directory in volume {declared.volume} belongs to uid {found.owner}, and the server runs as uid "
@@ -254,12 +260,14 @@ def _refuse_series(declared: Declared, old: str, version: str, running: bool) ->
     if number(new) < number(old):
         raise MooringError(
             f"The image {declared.image} is {engine.title} {new}, but {data}, and {engine.title} cannot go back. "
-            f"Declare an image of {old} in {engine.variables}_image, or restore a backup that was made with {new} "
-            f"into another volume and name that in {engine.variables}_volume.")
+            f"Declare an image of {old} in {engine.variables}_image, or start on an empty volume and restore a backup "
+            f"that was made with {new}.")
     if not engine.unavoidable:
         raise MooringError(
             f"The image {declared.image} is {engine.title} {new}, but {data}, and {engine.title} does not read data "
-            f"of another series. Take a backup: {backup}. Load it into a server of {new} on another volume.")
+            f"of another series. Take a backup: {backup}. Remove container and volume ('docker rm --force "
+            f"{declared.container}', 'docker volume rm {declared.volume}') and {declared.record}, run, and load the "
+            f"backup.")
     between = skipped(engine, old, new)
     if between:
         raise MooringError(

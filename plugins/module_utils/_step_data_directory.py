@@ -74,9 +74,9 @@ def look_at_mysql(path: str, names: set[str]) -> dict[str, t.Any]:
 
 
 def look_at_postgresql(path: str, names: set[str]) -> dict[str, t.Any]:
-    """What the files of a directory of PostgreSQL say; from 18 on the official image has one per series."""
+    """What the files of a directory of PostgreSQL say, or of one below: from 18 on one per series."""
     own = [os.path.join(name, "docker") for name in sorted(names, key=lambda one: (len(one), one)) if name.isdigit()]
-    for folder in ["", *reversed(own)]:
+    for folder in ["", "pgdata", *reversed(own)]:
         version = (read_inside(path, folder, "PG_VERSION") or "").strip()
         if version:
             owner = os.lstat(os.path.join(path, folder, "PG_VERSION")).st_uid
@@ -146,7 +146,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         # A stopped engine keeps its volumes, and they cannot be seen.
         return {**result, "notices": [f"The data directory in volume {params['volume']} was not looked at: {error}"]}
     declared = Declared(
-        engine, params["volume"], params["image"], wanted, f"{params['project']}-{params['engine']}-1",
+        engine, params["volume"], params["image"], wanted, f"{params['project']}-{engine.service}-1",
         params["record"], params["upgrade_from"], params["external"], params["owner"])
     if params["stage"] == "before":
         plan = decisions.decide(declared, dataclasses.replace(found, **users), recorded)

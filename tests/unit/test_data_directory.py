@@ -168,7 +168,8 @@ def test_files_that_cannot_be_seen_are_a_notice():
                  ["may not skip 8.4", "5.7 -> 8.0 -> 8.4 -> 9.7", "Upgrade Paths", "image of 8.4 first"],
                  id="skips one"),
     pytest.param({"upgrade_from": "9.7"}, dataclasses.replace(DATA, version="9.7.4-2"), KNOWN,
-                 ["cannot go back", "Declare an image of 9.7 in data_stores_mysql_image", "restore a backup"],
+                 ["cannot go back", "Declare an image of 9.7 in data_stores_mysql_image",
+                  "restore a backup that was made with 8.4"],
                  id="older"),
     pytest.param({}, dataclasses.replace(DATA, version="", told="8.0"), Record(), ["is of MySQL 8.0"],
                  id="newer than the container that had it"),
@@ -191,9 +192,11 @@ def test_files_that_cannot_be_seen_are_a_notice():
         "never completed", "docker logs mooring-data_stores-mysql-1", "docker volume rm data"], id="half-way"),
     pytest.param({"engine": POSTGRESQL, "series": "18", "upgrade_from": "17"}, dataclasses.replace(DATA, version="17"),
                  Record(), ["PostgreSQL 18", "is of PostgreSQL 17", "does not read data of another series",
-                            "pg_dumpall"], id="PostgreSQL, newer"),
+                            "pg_dumpall", "/opt/record.json, run"], id="PostgreSQL, newer"),
     pytest.param({"engine": POSTGRESQL, "series": "16"}, dataclasses.replace(DATA, version="17"), Record(),
                  ["cannot go back"], id="PostgreSQL, older"),
+    pytest.param({"engine": POSTGRESQL}, EMPTY, Record("data", "17"), ["from a backup. To start empty"],
+                 id="PostgreSQL, lost"),
 ])
 def test_refused(declared, found, recorded, says):
     with pytest.raises(MooringError) as raised:
@@ -404,6 +407,9 @@ def test_files_of_postgresql(place):
         (place.volume / major / "docker" / "PG_VERSION").write_text(f"{major}\n")
     names = {*os.listdir(place.volume), "lost+found"}
     assert step.look_at_postgresql(str(place.volume), names)["version"] == "18"
+    (place.volume / "pgdata").mkdir()
+    (place.volume / "pgdata" / "PG_VERSION").write_text("15\n")
+    assert step.look_at_postgresql(str(place.volume), names)["version"] == "15"
     (place.volume / "PG_VERSION").write_text("16\n")
     assert step.look_at_postgresql(str(place.volume), names) == {
         "data": True, "version": "16", "owner": os.getuid()}
