@@ -32,9 +32,9 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldB
 Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
-    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "distro_image",
-    "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status", "preflight_facts",
-    "redis_server", "release_info", "release_switch",
+    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
+    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status",
+    "preflight_facts", "redis_server", "release_info", "release_switch",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -92,6 +92,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as code
     elif name == "compose_project":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as code
+    elif name == "data_directory":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_data_directory as code
     elif name == "distro_image":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_distro_image as code
     elif name == "docker_daemon":

@@ -152,13 +152,15 @@ class Docker:
             raise CommandFailed(argv, rc, out, err)
         return json.loads(out or "[]")
 
-    def containers(self, *labels: str) -> list[str]:
-        """Ids of the containers that have all these labels, stopped ones too."""
-        filters = urllib.parse.quote(json.dumps({"label": list(labels)}))
+    def containers(self, *labels: str, volume: str = "") -> list[str]:
+        """Ids of the containers that have all these labels and, if given, mount this volume; stopped ones too."""
+        wanted = {"label": list(labels), **({"volume": [volume]} if volume else {})}
+        filters = urllib.parse.quote(json.dumps(wanted))
         answer = self._ask(f"/containers/json?all=1&filters={filters}")
         if answer and answer[0] == 200:
             return [one["Id"] for one in answer[1]]
-        arguments = [argument for label in labels for argument in ("--filter", f"label={label}")]
+        arguments = [argument for kind, values in wanted.items() for value in values
+                     for argument in ("--filter", f"{kind}={value}")]
         return self.run("ps", "--all", "--quiet", "--no-trunc", *arguments).split()
 
     def project_containers(self, project: str) -> list[dict[str, t.Any]]:

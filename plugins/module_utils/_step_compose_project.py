@@ -122,6 +122,12 @@ def under_secrets(path: str) -> bool:
     return project.under(path, ["secrets"])
 
 
+def secret_words(contents: dict[str, str]) -> set[str]:
+    """What of secret files, by path, must not be said; of SQL nothing, whose words are names that messages need."""
+    return {word for path, content in contents.items() if not path.endswith(".sql")
+            for word in SECRET_WORD.findall(content)}
+
+
 def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool, want_diff: bool) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
     host = ProjectHost(
@@ -170,8 +176,7 @@ def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool,
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The step; ``module`` runs commands and keeps secrets out of what is printed."""
-    for content in (params["tree_secrets"] or {}).values():
-        module.no_log_values.update(SECRET_WORD.findall(content))
+    module.no_log_values.update(secret_words(params["tree_secrets"] or {}))
     if params["tree"] is None:
         raise MooringError("compose_project has no tree: its controller half did not run.")
     return converge_project(params, Docker(module.run_command), module.check_mode, module._diff)

@@ -51,7 +51,7 @@ options:
   secrets:
     description:
       - Secrets per service. Keys are service names; a value has C(owner), the numeric uid (and gid) that the
-        container runs as, and C(files), a mapping of file name to content.
+        container runs as, and C(files), a mapping of file name, or path below the directory, to content.
       - The files lie in C(secrets/<service>/) with mode 0400, next to what the tree has there; mount that
         directory at C(/run/secrets). Their content is never part of a result, a diff, or a label.
     type: dict

@@ -39,7 +39,7 @@ class Secrets:
                     f"secrets of service '{service}' need an 'owner': the numeric uid that its container runs as.")
             files = {}
             for name, content in (value.get("files") or {}).items():
-                if "/" in name or name in ("", ".", ".."):
+                if not {"", ".", ".."}.isdisjoint(name.split("/")):
                     raise MooringError(f"'{name}' is no name for a secret file of service '{service}'.")
                 if content is None or str(content) == "":
                     raise MooringError(f"The secret '{name}' of service '{service}' is empty. Set its variable.")

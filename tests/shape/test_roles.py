@@ -337,6 +337,12 @@ def test_data_lies_in_named_volumes(role):  # defects 53, 59, 77
     assert used == set(rendered.get("volumes") or {})
 
 
+def test_a_volume_that_is_adopted_is_not_made_by_compose():
+    rendered = compose(ROOT / "roles" / "data_stores", data_stores_mysql_volume="by-hand")
+    assert rendered["volumes"]["by-hand"] == {"external": True, "name": "by-hand"}
+    assert "by-hand:/var/lib/mysql" in rendered["services"]["mysql"]["volumes"]
+
+
 def test_what_every_service_shares():
     shared = defaults(ROOT / "roles" / "platform")["mooring_service_defaults"]
     assert shared["restart"] == "unless-stopped"  # defect 35

@@ -88,12 +88,25 @@ def test_the_tree_has_every_parent_and_closes_the_secrets():
     ({"one": {"owner": "mysql"}}, "need an 'owner'"),
     ({"one": "x"}, "need an 'owner'"),
     ({"one": {"owner": 1, "files": {"../a": "b"}}}, "is no name for a secret file"),
+    ({"one": {"owner": 1, "files": {"/a": "b"}}}, "is no name for a secret file"),
+    ({"one": {"owner": 1, "files": {"a//b": "b"}}}, "is no name for a secret file"),
+    ({"one": {"owner": 1, "files": {"a/../b": "b"}}}, "is no name for a secret file"),
+    ({"one": {"owner": 1, "files": {"": "b"}}}, "is no name for a secret file"),
     ({"one": {"owner": 1, "files": {"a": ""}}}, "The secret 'a' of service 'one' is empty"),
     ({"one": {"owner": 1, "files": {"a": None}}}, "The secret 'a' of service 'one' is empty"),
 ])
 def test_secrets_that_cannot_be_right_are_refused(secrets, message):
     with pytest.raises(MooringError, match=message):
         compose_file.Secrets.parse(secrets)
+
+
+def test_a_secret_file_may_lie_in_a_directory_of_its_own():
+    secrets = compose_file.Secrets.parse({"one": {"owner": 7, "files": {"d/a.sql": "x"}}})
+    tree, contents = compose_file.tree({}, secrets, {})
+    assert [(e["path"], e["mode"], e["uid"]) for e in tree] == [
+        ("secrets", "0755", 0), ("secrets/one", "0500", 7), ("secrets/one/d", "0500", 7),
+        ("secrets/one/d/a.sql", "0400", 7)]
+    assert contents == {"secrets/one/d/a.sql": "x"}
 
 
 def test_a_secret_file_without_an_owner_is_refused():

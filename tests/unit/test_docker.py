@@ -64,12 +64,15 @@ def test_what_exists_is_read_from_the_socket(engine):
         "/images/example.com/app:1.0/json": (200, {"Id": "image"}),
         "/networks/net": (200, {"Name": "net"}),
         "/containers/json?all=1&filters=%7B%22label%22%3A%20%5B%22a%3Db%22%2C%20%22c%22%5D%7D": (200, [{"Id": "one"}]),
+        "/containers/json?all=1&filters=%7B%22label%22%3A%20%5B%5D%2C%20%22volume%22%3A%20%5B%22data%22%5D%7D": (
+            200, [{"Id": "two"}]),
         "/info": (200, {"ServerVersion": "20.10"}),
     }))
     assert docker.inspect("container", ["one", "none"]) == [FOUND]
     assert docker.inspect("image", ["example.com/app:1.0"]) == [{"Id": "image"}]
     assert docker.inspect("network", ["net", "none"]) == [{"Name": "net"}]
     assert docker.containers("a=b", "c") == ["one"]
+    assert docker.containers(volume="data") == ["two"]
     assert docker.info() == {"ServerVersion": "20.10"}
     assert cli.calls == []
 
@@ -86,6 +89,8 @@ def test_the_command_line_lists_by_the_same_labels():
     assert Docker(cli, path="").containers("a=b", "c") == ["1", "2"]
     assert cli.calls == [
         ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=a=b", "--filter", "label=c"]]
+    assert Docker(cli, path="").containers(volume="data") == ["1", "2"]
+    assert cli.calls[1:] == [["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "volume=data"]]
 
 
 @pytest.mark.parametrize("status", [400, 500])

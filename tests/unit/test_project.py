@@ -7,6 +7,7 @@ import json
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _project as project
+from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as step
 
 KEY = b"key of the tests"
 FIELDS = {"name": "t-one-1", "memory": 64, "image": "sha256:aa"}
@@ -265,3 +266,9 @@ def test_container_fields_leave_out_the_containers_own_id():
     assert fields["environment"] == ["A=1", "B=2"]
     assert fields["labels"] == {"x": "y"}
     assert "192.0.2.7" not in json.dumps(fields)
+
+
+def test_what_of_secret_files_is_masked():
+    contents = {"secrets/one/client.cnf": "[client]\npassword = long-enough-password\n",
+                "secrets/one/initdb.d/20-001-schema.sql": "CREATE TABLE a_rather_long_name_of_a_table (a INT);\n"}
+    assert step.secret_words(contents) == {"long-enough-password"}

@@ -1,0 +1,1 @@
+rm /var/lib/mysql/.mooring-first-start
