@@ -34,7 +34,7 @@ Offers = dict[str, dict[str, t.Any]]
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
     "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status",
-    "preflight_facts", "redis_server", "release_info", "release_switch",
+    "postgres_databases", "preflight_facts", "redis_server", "release_info", "release_switch",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -106,6 +106,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_mysql_grants as code
     elif name == "platform_status":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_platform_status as code
+    elif name == "postgres_databases":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_postgres_databases as code
     elif name == "preflight_facts":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_preflight_facts as code
     elif name == "redis_server":

@@ -16,7 +16,10 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 MARKER = "/etc/mooring/docker_engine.json"
 ENGINE_MINIMUM = "20.10"
 # The modules of this collection import these; python3-apt lets the apt module predict.
-HOST_LIBRARIES = ("python3-apt", "python3-cryptography", "python3-jmespath", "python3-pymysql", "python3-requests")
+HOST_LIBRARIES = (
+    "python3-apt", "python3-cryptography", "python3-jmespath", "python3-psycopg2", "python3-pymysql",
+    "python3-requests",
+)
 UPSTREAM_ENGINE = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin")
 UPSTREAM_COMPOSE = "docker-compose-plugin"
 UPSTREAM_KEY = "/etc/apt/keyrings/docker.asc"

@@ -17,7 +17,9 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mooring.stack.plugins.module_utils import _postgres
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
 SUPPORTED_ARCHITECTURES = {"x86_64", "aarch64", "arm64"}
@@ -596,6 +598,28 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
                               f"Write {twin}.{str(level).partition('.')[2]}")
 
 
+def check_databases(host: Host) -> t.Iterator[Problem]:
+    """What PostgreSQL's databases need beside themselves, and what the module would refuse."""
+    variable, administrator = "data_stores_postgres_databases", "data_stores_postgres_admin_password"
+    # Whatever else is in there is the argument spec's business.
+    entries = [{"connection_limit": -1, **entry, "owner": entry.get("owner") or entry["name"]}
+               for _index, entry in host.items_of(variable) if isinstance(entry.get("name"), str)]
+    entries = [entry for entry in entries if isinstance(entry["owner"], str) and isinstance(entry.get("password"), str)
+               and isinstance(entry["connection_limit"], int)]
+    if not entries:
+        return
+    source = host.settings[variable].source
+    if host.get(administrator) is None:
+        yield Problem(host.name, administrator, source, f"is not set, but {variable} is",
+                      "Set it to the password that the superuser postgres is to have")
+    # The role declares this one itself.
+    health = {"name": "health", "password": "unknown", "connection_limit": -1}
+    try:
+        _postgres.declared(entries, [health], "postgres")
+    except MooringError as error:
+        yield Problem(host.name, variable, source, str(error).rstrip("."), "Correct the entry")
+
+
 def check_images(host: Host) -> t.Iterator[Problem]:
     """Images that only this project builds are built somewhere, and an application's tag is its release."""
     for variable, setting in host.settings.items():
@@ -743,10 +767,12 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     if facts["memory"] < minimum:
         yield Problem(host.name, "memory", "", f"the host has {_human(facts['memory'])}, less than {_human(minimum)}",
                       "Give it more, or lower preflight_memory_minimum")
+    # A service that nothing is declared for does not run.
+    idle = set() if host.get("data_stores_postgres_databases") else {"data_stores_postgres_memory"}
     wanted = {
         variable: size_in_bytes(setting.value) or 0
         for variable, setting in host.settings.items()
-        if variable.endswith("_memory") and setting.value is not None and not setting.errors
+        if variable.endswith("_memory") and variable not in idle and setting.value is not None and not setting.errors
     }
     if sum(wanted.values()) > facts["memory"]:
         yield Problem(host.name, ", ".join(sorted(wanted)), "",
@@ -828,6 +854,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_settings(inventory, host)
         problems += check_routes(inventory, host)
         problems += check_accounts(host)
+        problems += check_databases(host)
         problems += check_images(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)

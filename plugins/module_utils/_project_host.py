@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import filecmp
 import hashlib
 import json
@@ -30,6 +31,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Comma
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 LOG_LINES = 30
+LINKS_AT_MOST = 40  # as the kernel, path_resolution(7)
 # Compose takes variables and overrides from these, if somebody puts them beside compose.yml.
 READ_BY_COMPOSE = (".env", "compose.override.yml", "compose.override.yaml",
                    "docker-compose.override.yml", "docker-compose.override.yaml")
@@ -544,7 +546,7 @@ def _is_stale(pid: int, mount: dict[str, t.Any], parked: int | None) -> bool:
     if not pid:
         return False
     try:
-        inside = os.stat(f"/proc/{pid}/root{mount['Destination']}")
+        inside = os.stat(_below(f"/proc/{pid}/root", mount["Destination"]))
     except OSError:
         return False
     if inside.st_ino == parked:
@@ -554,6 +556,34 @@ def _is_stale(pid: int, mount: dict[str, t.Any], parked: int | None) -> bool:
     except FileNotFoundError:
         return True
     return (inside.st_dev, inside.st_ino) != (outside.st_dev, outside.st_ino)
+
+
+def _below(root: str, path: str) -> str:
+    """Where ``path`` leads for somebody whose root directory is ``root``.
+
+    The kernel follows an absolute link, such as /var/run in most images, from
+    the root of whoever asks, which here is the host's.
+    """
+    found, rest, links = "", path.split("/"), 0
+    while rest:
+        part = rest.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            found = os.path.dirname(found).rstrip("/")
+            continue
+        try:
+            target = os.readlink(f"{root}{found}/{part}")
+        except OSError:
+            # No link, or nothing at all, which whoever opens it will notice.
+            found = f"{found}/{part}"
+            continue
+        links += 1
+        if links > LINKS_AT_MOST:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        found = "" if target.startswith("/") else found
+        rest = target.split("/") + rest
+    return root + found
 
 
 def _bring_up_to_date(original: str, copy: str) -> None:

@@ -20,6 +20,7 @@ COMMAND_SPEC = {"type": "list", "elements": "str", "required": True}
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "src": {"type": "str", "default": "project"},
+    "without": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "path"},
     "prefix": {"type": "str"},
     "network": {"type": "str"},

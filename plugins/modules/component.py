@@ -23,8 +23,8 @@ options:
       - Steps are M(mooring.stack.acme_root_certificate), M(mooring.stack.certbot_certificate),
         M(mooring.stack.compose_project), M(mooring.stack.data_directory), M(mooring.stack.docker_daemon),
         M(mooring.stack.docker_engine_info), M(mooring.stack.docker_network), M(mooring.stack.mysql_grants),
-        M(mooring.stack.preflight_facts), M(mooring.stack.redis_server), M(mooring.stack.release_info) and
-        M(mooring.stack.release_switch).
+        M(mooring.stack.postgres_databases), M(mooring.stack.preflight_facts), M(mooring.stack.redis_server),
+        M(mooring.stack.release_info) and M(mooring.stack.release_switch).
       - The modules M(mooring.stack.distro_image) and M(mooring.stack.platform_status) use this one themselves.
     type: list
     elements: dict

@@ -33,6 +33,13 @@ options:
       - What lies under C(secrets/<service>/) is secret; see O(secrets).
     type: str
     default: project
+  without:
+    description:
+      - Files and directories of the tree that are left out, as paths on the host relative to the project. For what
+        belongs to a service that is optional.
+    type: list
+    elements: str
+    default: []
   root:
     description: Directory on the host that holds the projects. The variable C(mooring_root) if not given.
     type: path

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mooring.stack.plugins.module_utils._component import MARK
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._project import under
 from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
 
 # Parameters that have a platform-wide variable.
@@ -90,7 +91,7 @@ class Controller:
             raise MooringError(f"'{name}' is no project name: use lower case letters, digits, '_' and '-'.")
         source = self._source(str(arguments.get("src", "project")))
         secrets = compose_file.Secrets.parse(arguments.get("secrets") or {})
-        rendered = self._render(source)
+        rendered = self._render(source, [str(path) for path in arguments.get("without") or ()])
         text = rendered.pop("compose.yml", None)
         if text is None:
             raise MooringError(f"{source} has no compose.yml or compose.yml.j2.")
@@ -127,8 +128,8 @@ class Controller:
             raise MooringError(f"There is no template tree {source}.")
         return source
 
-    def _render(self, source: str) -> dict[str, str]:
-        """Text of every file of the tree by its path on the host."""
+    def _render(self, source: str, without: list[str]) -> dict[str, str]:
+        """Text of every file of the tree by its path on the host, except what lies below one of ``without``."""
         rendered = {}
         template = lookup_loader.get(
             "ansible.builtin.template", loader=self._action._loader, templar=self._action._templar)
@@ -138,6 +139,8 @@ class Controller:
             for name in sorted(names):
                 full = os.path.join(folder, name)
                 path = os.path.relpath(full, source)
+                if under(path, without):
+                    continue
                 if name.endswith(".j2"):
                     rendered[path[: -len(".j2")]] = str(template.run([full], variables)[0])
                 else:

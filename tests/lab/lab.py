@@ -56,7 +56,8 @@ BASE_PACKAGES = (
 )
 
 # What the modules need on a host; the role docker_engine installs them on a bare one.
-HOST_LIBRARIES = ("python3-apt", "python3-cryptography", "python3-jmespath", "python3-pymysql", "python3-requests")
+HOST_LIBRARIES = ("python3-apt", "python3-cryptography", "python3-jmespath", "python3-psycopg2", "python3-pymysql",
+                  "python3-requests")
 
 # systemd in a container: everything but SYS_RESOURCE, which cannot be granted on every
 # machine, and the host's cgroup tree, without which containers in the node do not start.

@@ -1,14 +1,15 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command that allows a restart which was held back."""
+"""What the controller half of compose_project makes of its arguments."""
 
 from __future__ import annotations
 
 import os
+import types
 
 import pytest
-from ansible_collections.mooring.stack.plugins.plugin_utils._compose_controller import permitting_command
+from ansible_collections.mooring.stack.plugins.plugin_utils._compose_controller import Controller, permitting_command
 
 PERMISSION = "-e mooring_allow_stateful_restart=true"
 
@@ -27,3 +28,26 @@ PERMISSION = "-e mooring_allow_stateful_restart=true"
 ], ids=["short", "inventory and tag", "installed", "limit", "vault", "extra variables"])
 def test_the_command_repeats_the_run_for_the_component(options, tags, words):
     assert permitting_command(options, tags, "data_stores") == f"ansible-playbook {words} {PERMISSION}"
+
+
+@pytest.mark.parametrize(("without", "left_out"), [
+    ([], set()),
+    (["optional", "secrets/optional"], {"optional/settings.conf", "optional/bin/start.sh", "secrets/optional/key"}),
+    (["optional/bin/"], {"optional/bin/start.sh"}),
+    (["opt", "absent"], set()),
+])
+def test_parts_of_a_tree_are_left_out(tmp_path, without, left_out):
+    compose = "services: {web: {image: 'web:1', volumes: ['./web:/web']}}"
+    everything = {"compose.yml": compose, "web/page": "x", "optional/settings.conf": "x", "optional/bin/start.sh": "x",
+                  "secrets/optional/key": "x"}
+    for path, text in everything.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    action = types.SimpleNamespace(
+        _loader=None, _templar=None, _task=types.SimpleNamespace(tags=[], _role=None))
+    arguments = Controller(action, {}).arguments({
+        "name": "trial", "src": str(tmp_path), "without": without, "root": "/srv", "prefix": "p", "network": "n",
+        "service_defaults": {}, "allow_stateful_restart": False, "secrets": {"optional": {"owner": 1}}})
+    files = {entry["path"] for entry in arguments["tree"] if entry["kind"] == "file"}
+    assert files == set(everything) - left_out
+    assert set(arguments["tree_secrets"]) == {path for path in files if path.startswith("secrets/")}

@@ -77,6 +77,9 @@ GOOD = {
     "data_stores_redis_image": "redis@sha256:" + "0" * 64,
     "data_stores_redis_health_password": "a-secret",
     "data_stores_redis_accounts": [{"name": "demo", "password": "a-secret", "rules": "~demo:* +@all"}],
+    "data_stores_postgres_databases": [{"name": "shop", "password": "a-secret"}, {"name": "crm", "password": "other"}],
+    "data_stores_postgres_admin_password": "a-secret",
+    "data_stores_postgres_memory": "512m",
     "nginx_certbot_http_bind": "127.0.0.1:8080",
     "nginx_certbot_https_bind": "127.0.0.1:8443",
     "nginx_certbot_certificates": [{"name": "platform", "domains": ["platform.our.test"]}],
@@ -141,7 +144,13 @@ def test_a_good_inventory_has_no_problem():
     assert lines() == []
 
 
+def test_a_store_that_nothing_is_declared_for_needs_nothing():
+    assert lines({"data_stores_postgres_databases": [], "data_stores_postgres_admin_password": None,
+                  "data_stores_postgres_memory": "9g"}) == []
+
+
 ROUTE = "nginx_certbot_routes.0"
+SHOP = "data_stores_postgres_databases."
 CASES = [
     # missing and empty
     ({"mooring_domain": MISSING}, "mooring_domain (inv/group_vars/all/platform.yml): is not set. It is required"),
@@ -234,6 +243,20 @@ CASES = [
     ({"data_stores_mysql_schemas": ["demo", "Demo"]}, "the schema 'Demo' differs from 'demo'"),
     ({"data_stores_mysql_accounts.0.grants": {"DEMO.*": ["SELECT"]}},
      "grant on 'DEMO.*', but the schema is 'demo'. Write demo.*."),  # defect 24
+    # databases
+    ({SHOP + "0.password": ""}, "data_stores_postgres_databases[0].password (group_vars/"),
+    ({SHOP + "1": {"name": "shop", "password": "another"}}, "The database shop is declared twice. Correct the entry."),
+    ({SHOP + "0.owner": 5, SHOP + "1.owner": "postgres"}, "The role postgres belongs to the server"),
+    ({SHOP + "0.owner": None, SHOP + "1.name": "shop"}, "The database shop is declared twice"),
+    ({SHOP + "0.connection_limit": "many"}, "unable to convert to int"),
+    ({SHOP + "1": {"name": "archive", "owner": "shop", "password": "another"}}, "role shop is declared twice, with an"),
+    ({SHOP + "0.owner": "health"}, "The role health is reserved"),
+    ({SHOP + "0.owner": "postgres"}, "The role postgres belongs to the server and cannot be declared. Correct the"),
+    ({SHOP + "0.port": 1}, "has the unknown key data_stores_postgres_databases.port"),
+    ({"data_stores_postgres_admin_password": None},
+     "data_stores_postgres_admin_password (group_vars/data_stores_postgres_databases.yml:1): is not set, but"),
+    ({"data_stores_postgres_admin_password": ""}, "data_stores_postgres_admin_password.yml:1): is empty"),
+    ({"data_stores_postgres_memory": "9g"}, "but the host has 8.0 GiB. Lower some of them."),
     # ports
     ({"nginx_certbot_http_bind": "0.0.0.0:22"}, "port 22 is taken by the process sshd"),
     ({"data_stores_mysql_publish": "127.0.0.1:8080"}, "port 8080 is already declared by data_stores_mysql_publish"),
