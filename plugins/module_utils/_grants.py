@@ -40,6 +40,24 @@ KINDS = ("global", "restriction", "schema", "table", *ROUTINES, "proxy", "role")
 LIMITS = {"max_questions": "MAX_QUERIES_PER_HOUR", "max_updates": "MAX_UPDATES_PER_HOUR",
           "max_connections": "MAX_CONNECTIONS_PER_HOUR", "max_user_connections": "MAX_USER_CONNECTIONS"}
 
+# One declared account, as AnsibleModule takes it.
+ACCOUNT_SPEC: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "host": {"type": "str", "default": "%"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "role": {"type": "bool", "default": False},
+    "password": {"type": "str", "no_log": True},
+    "grants": {"type": "dict", "default": {}},
+    "without": {"type": "dict", "default": {}},
+    "roles": {"type": "list", "elements": "str", "default": []},
+    "proxy_for": {"type": "list", "elements": "str", "default": []},
+    "match": {"type": "str", "choices": ["exact", "at_least"], "default": "exact"},
+    "administrator": {"type": "bool", "default": False},
+    "require_tls": {"type": "bool", "default": True},
+    "locked": {"type": "bool", "default": False},
+    **{word.lower(): {"type": "int", "default": 0} for word in LIMITS.values()},
+}
+
 # Accounts that belong to the server or to the operator; never declared, never touched.
 RESERVED = (("root", "localhost"), ("mysql.sys", "localhost"), ("mysql.session", "localhost"),
             ("mysql.infoschema", "localhost"))
@@ -390,7 +408,7 @@ def parse_account(text: str) -> tuple[Who, bool]:
 
 
 def desired_account(params: t.Mapping[str, t.Any]) -> Desired:
-    """One element of the module's ``accounts``; raises :class:`MooringError`."""
+    """One account of :data:`ACCOUNT_SPEC`, with its defaults; raises :class:`MooringError`."""
     role = params["role"]
     who = Who(params["name"], params["host"].lower())
     if not who.user:

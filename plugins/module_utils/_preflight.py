@@ -17,7 +17,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.mooring.stack.plugins.module_utils import _postgres
+from ansible_collections.mooring.stack.plugins.module_utils import _grants, _postgres
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -564,6 +564,10 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                           "Add a user, or set access: public if everybody may see it")
 
 
+# Of an account's options, those of which a wrong type would keep it from being read.
+_TYPES: dict[str, type] = {"dict": dict, "list": list}
+
+
 def check_accounts(host: Host) -> t.Iterator[Problem]:
     """Accounts and schemas are spelled one way. Names are case-sensitive, people are not: defects 24 and 26."""
     for variable, setting in host.settings.items():
@@ -586,13 +590,26 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
                 yield Problem(host.name, f"{variable}[{index}]", host.settings[variable].source_of(f"[{index}]"),
                               f"the schema '{schema}' differs from '{other}' by capitals at most", "Keep one of them")
     accounts = "data_stores_mysql_accounts"
+    defaults = {name: spec.get("default") for name, spec in _grants.ACCOUNT_SPEC.items()}
     for index, account in host.items_of(accounts):
         grants = account.get("grants")
+        source = host.settings[accounts].source_of(f"[{index}].name")
+        # What is of another type, or no such option, the argument spec says better.
+        well_formed = account.get("name") and all(
+            isinstance(account.get(name, spec.get("default")), _TYPES[spec["type"]])
+            for name, spec in _grants.ACCOUNT_SPEC.items() if spec["type"] in _TYPES)
+        # An empty password is found among all others.
+        known = {} if account.get("password", True) else {"password": "unknown"}
+        try:
+            if well_formed:
+                _grants.desired_account({**defaults, **account, **known})
+        except MooringError as error:
+            yield Problem(host.name, f"{accounts}[{index}]", source, str(error).rstrip("."),
+                          "Correct the entry; 'ansible-doc mooring.stack.mysql_grants' has what can be declared")
         for level in grants if isinstance(grants, dict) else []:
             schema = str(level).split(".", maxsplit=1)[0].strip("`")
             twin = next((known for known in schemas if known.lower() == schema.lower() and known != schema), None)
             if twin and schema not in schemas:
-                source = host.settings[accounts].source_of(f"[{index}].name")
                 yield Problem(host.name, f"{accounts}[{index}].grants", source,
                               f"grant on '{level}', but the schema is '{twin}'",
                               f"Write {twin}.{str(level).partition('.')[2]}")

@@ -12,7 +12,12 @@ import typing as t
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._grants import LIMITS, Desired, Server, desired_account
+from ansible_collections.mooring.stack.plugins.module_utils._grants import (
+    ACCOUNT_SPEC,
+    Desired,
+    Server,
+    desired_account,
+)
 from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import Plan, Rotation, decide
 from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import expectations, same
 from ansible_collections.mooring.stack.plugins.module_utils._mysql import Mysql, MysqlGone, server_expected
@@ -23,25 +28,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "login_user": {"type": "str", "default": "root"},
     "login_password": {"type": "str", "required": True, "no_log": True},
     "schemas": {"type": "list", "elements": "str", "default": []},
-    "accounts": {
-        "type": "list", "elements": "dict", "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "host": {"type": "str", "default": "%"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "role": {"type": "bool", "default": False},
-            "password": {"type": "str", "no_log": True},
-            "grants": {"type": "dict", "default": {}},
-            "without": {"type": "dict", "default": {}},
-            "roles": {"type": "list", "elements": "str", "default": []},
-            "proxy_for": {"type": "list", "elements": "str", "default": []},
-            "match": {"type": "str", "choices": ["exact", "at_least"], "default": "exact"},
-            "administrator": {"type": "bool", "default": False},
-            "require_tls": {"type": "bool", "default": True},
-            "locked": {"type": "bool", "default": False},
-            **{word.lower(): {"type": "int", "default": 0} for word in LIMITS.values()},
-        },
-    },
+    "accounts": {"type": "list", "elements": "dict", "default": [], "options": ACCOUNT_SPEC},
     "exclusive": {"type": "bool", "default": False},
     # Hours; no secret in spite of its name.
     "old_password_hours": {"type": "int", "default": 24, "no_log": False},

@@ -243,6 +243,17 @@ CASES = [
     ({"data_stores_mysql_schemas": ["demo", "Demo"]}, "the schema 'Demo' differs from 'demo'"),
     ({"data_stores_mysql_accounts.0.grants": {"DEMO.*": ["SELECT"]}},
      "grant on 'DEMO.*', but the schema is 'demo'. Write demo.*."),  # defect 24
+    # accounts that MySQL or the module would refuse
+    ({"data_stores_mysql_accounts.1.password": MISSING},
+     "data_stores_mysql_accounts[1] (group_vars/data_stores_mysql_accounts.yml:1): The account 'shop'@'%' has an empty"),
+    ({"data_stores_mysql_accounts.0.grants": {"*.*": ["ALL"]}}, "'demo'@'%' asks for ALL on *.*"),  # defect 31
+    ({"data_stores_mysql_accounts.0.grants": {"demo": ["SELECT"]}}, "The grant level 'demo' is not valid"),
+    ({"data_stores_mysql_accounts.0.grants": {"demo.*": "SELECT"}}, "must be a list of privileges. Correct the"),
+    ({"data_stores_mysql_accounts.0.grants": "demo"}, "data_stores_mysql_accounts"),
+    ({"data_stores_mysql_accounts.0.role": True}, "is a role, which has no password"),
+    ({"data_stores_mysql_accounts.0.without": {"mysql.*": ["SELECT"]}}, "but 'grants' does not give it on *.*"),
+    ({"data_stores_mysql_accounts.0.name": "root", "data_stores_mysql_accounts.0.host": "localhost"},
+     "'root'@'localhost' belongs to the server and is never managed"),
     # databases
     ({SHOP + "0.password": ""}, "data_stores_postgres_databases[0].password (group_vars/"),
     ({SHOP + "1": {"name": "shop", "password": "another"}}, "The database shop is declared twice. Correct the entry."),
