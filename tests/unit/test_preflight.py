@@ -245,7 +245,7 @@ CASES = [
      "grant on 'DEMO.*', but the schema is 'demo'. Write demo.*."),  # defect 24
     # accounts that MySQL or the module would refuse
     ({"data_stores_mysql_accounts.1.password": MISSING},
-     "data_stores_mysql_accounts[1] (group_vars/data_stores_mysql_accounts.yml:1): The account 'shop'@'%' has an empty"),
+     "data_stores_mysql_accounts[1] (group_vars/data_stores_mysql_accounts.yml:1): The account 'shop'@'%' has an"),
     ({"data_stores_mysql_accounts.0.grants": {"*.*": ["ALL"]}}, "'demo'@'%' asks for ALL on *.*"),  # defect 31
     ({"data_stores_mysql_accounts.0.grants": {"demo": ["SELECT"]}}, "The grant level 'demo' is not valid"),
     ({"data_stores_mysql_accounts.0.grants": {"demo.*": "SELECT"}}, "must be a list of privileges. Correct the"),
