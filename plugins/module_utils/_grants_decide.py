@@ -316,6 +316,9 @@ def _judge_levels(server: Server, account: Desired, known: t.Sequence[str]) -> t
 def _check_privileges(server: Server, account: Desired) -> None:
     """Refuses names the server does not know at that level, and what the server cannot do."""
     for level, names in account.grants.items():
+        if level.kind in ROUTINES and server.known and level.kind not in server.privileges:
+            raise MooringError(f"The account {account.who} has a grant on {level.sql}, but this server has nothing of "
+                               f"the kind {level.kind.upper()}.")
         if level.kind == "restriction" and server.known and not server.partial_revokes:
             raise MooringError(f"The account {account.who} declares 'without', which needs partial_revokes: ON among "
                                "the server's options (data_stores_mysql_config_overrides).")

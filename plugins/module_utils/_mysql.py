@@ -134,9 +134,13 @@ class Mysql:
         self._session.close()
 
     def _rows(self, sql: str, session: t.Any = None) -> list[tuple[t.Any, ...]]:
-        with (session or self._session).cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall())
+        try:
+            with (session or self._session).cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        except pymysql.err.MySQLError as error:
+            # What is read has no secret in it.
+            raise MooringError(f"MySQL does not answer '{sql}': {error.args[-1]}") from error
 
     def apply(self, statement: Statement) -> None:
         """Run one statement; the error names it as it may be shown."""
@@ -216,10 +220,12 @@ class Mysql:
                                          "FROM mysql.default_roles"):
             default_roles.setdefault(account, set()).add(role)
         passwords = {account.who: account.password for account in declared if account.password}
-        routines = frozenset(_set_members(columns["procs_priv"]["Proc_priv"])) - {GRANT_OPTION}
+        of_routine = frozenset(_set_members(columns["procs_priv"]["Proc_priv"])) - {GRANT_OPTION}
+        # Libraries came with 9.2.
+        routines = [kind for kind in ROUTINES if kind.upper() in columns["procs_priv"]["Routine_type"]]
         return Server(
             schemas=schemas, lower_case_names=int(lower_case), partial_revokes=bool(partial),
-            current=Who(user, host.lower()), dynamic=dynamic, objects=self._objects(declared),
+            current=Who(user, host.lower()), dynamic=dynamic, objects=self._objects(declared, ["table", *routines]),
             accounts={who: Found(**facts, grants=grants[who], default_roles=frozenset(default_roles.get(who, ())),
                                  accepts_password=self._tried(who, facts["plugin"], passwords, accounts))
                       for who, facts in accounts.items()},
@@ -227,7 +233,7 @@ class Mysql:
                 "global": everywhere,
                 "schema": frozenset(map(_privilege_of, _flag_columns(columns["db"]))) - {GRANT_OPTION},
                 "table": frozenset(_set_members(columns["tables_priv"]["Table_priv"])) - {GRANT_OPTION},
-                **{kind: routines for kind in ROUTINES if kind.upper() in columns["procs_priv"]["Routine_type"]}})
+                **dict.fromkeys(routines, of_routine)})
 
     def _accounts(self, static: t.Sequence[str]) -> tuple[dict[Who, dict[str, t.Any]], _Grants]:
         """The facts of every account (the fields of :class:`Found`), and what it holds everywhere."""
@@ -296,11 +302,11 @@ class Mysql:
         for user, host, other, other_host in self._rows(sql):
             yield Who(user, host.lower()), Who(other, other_host.lower())
 
-    def _objects(self, declared: t.Sequence[Desired]) -> frozenset[tuple[str, str, str]]:
+    def _objects(self, declared: t.Sequence[Desired], kinds: t.Collection[str]) -> frozenset[tuple[str, str, str]]:
         """The tables and routines of schemas in which single ones are declared."""
         found: set[tuple[str, str, str]] = set()
         wanted = {(level.kind, schema_of(level) or "") for account in declared for level in account.grants
-                  if level.kind in ("table", *ROUTINES)}
+                  if level.kind in kinds}
         for kind, view, schema_column, name_column, condition in (
                 ("table", "TABLES", "TABLE_SCHEMA", "TABLE_NAME", ""),
                 ("procedure", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME", " AND ROUTINE_TYPE = 'PROCEDURE'"),

@@ -504,6 +504,7 @@ def test_where_names_are_taken_literally_a_backslash_would_be_part_of_them():
 
 @pytest.mark.parametrize(("params", "message"), [
     ({"grants": {"*.*": ["SELECT"]}, "without": {"mysql.*": ["SELECT"]}}, "needs partial_revokes: ON"),
+    ({"grants": {"LIBRARY taken.js": ["EXECUTE"]}}, "this server has nothing of the kind LIBRARY"),
     ({"roles": ["readr"]}, "role 'readr'@'%', which is neither declared nor on the server; the closest is `reader`"),
 ])
 def test_what_the_server_cannot_do_is_refused(params, message):
