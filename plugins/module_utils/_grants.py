@@ -16,6 +16,7 @@ names. A privilege on single columns is one name for each column: ``SELECT (`a`)
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -332,6 +333,8 @@ def _pieces(pattern: str) -> list[tuple[str, bool]]:
     return pieces
 
 
+# The same few names are asked about again and again: for each account, level and schema.
+@functools.lru_cache(maxsize=None)
 def literal_name(pattern: str) -> str | None:
     """The one schema a pattern stands for, or None if it has a wildcard."""
     pieces = _pieces(pattern)
@@ -361,6 +364,7 @@ def schema_pattern(declared: str) -> str:
     return escape_name("".join(character for character, _wild in pieces))
 
 
+@functools.lru_cache(maxsize=None)
 def matches(pattern: str, name: str) -> bool:
     """Whether a schema pattern covers a schema."""
     reachable = {0}  # how many characters of the name the pattern read so far may have eaten

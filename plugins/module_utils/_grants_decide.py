@@ -138,7 +138,7 @@ def candidates(schema: str, held: Grants) -> list[Level]:
     It takes the most specific and forgets the others (MySQL manual, "Access Control, Stage 2"). One without
     wildcards is that; among patterns the manual leaves it open.
     """
-    patterns = [level for level in sorted(held) if level.kind == "schema" and matches(level.schema, schema)]
+    patterns = sorted(level for level in held if level.kind == "schema" and matches(level.schema, schema))
     return [level for level in patterns if literal_name(level.schema) == schema] or patterns
 
 
@@ -182,6 +182,7 @@ def decide(
             raise MooringError(f"The schema `{schema}` is declared, but the server has `{twin}`: schema names are "
                                f"case-sensitive, so these would be two. Declare `{twin}`.")
     known = sorted(server.schemas | set(schemas))
+    there = {account.who for account in accounts if account.present}.union(server.accounts)
     changes = [_schema_change(schema) for schema in schemas if schema not in server.schemas]
     suspicious: list[str] = []
     equivalent: list[str] = []
@@ -190,7 +191,7 @@ def decide(
             changes += _absent(server, account)
             continue
         _check_privileges(server, account)
-        _check_roles(server, account, accounts)
+        _check_roles(server, account, there)
         pending, lines = _judge_levels(server, account, known)
         suspicious += lines
         change, odd, same = _account_change(server, account, rotation, known, pending)
@@ -205,7 +206,8 @@ def decide(
     if exclusive:
         changes += [_drop(Desired(who)) for who in strangers if who != server.current]
     else:
-        suspicious += [line for who in strangers for line in judge_stranger(server, who)]
+        members = {level.who for found in server.accounts.values() for level in found.grants if level.kind == "role"}
+        suspicious += [line for who in strangers for line in judge_stranger(server, who, members)]
     suspicious += _same_user([] if exclusive else strangers, [one.who for one in accounts if one.present])
     return Plan(tuple(changes), tuple(suspicious), tuple(equivalent))
 
@@ -299,9 +301,9 @@ def _judge_levels(server: Server, account: Desired, known: t.Sequence[str]) -> t
         if level.kind not in ("table", *ROUTINES) or not server.known:
             continue
         # The server refuses a grant on what does not exist, except the one to create it.
-        siblings = sorted(other for kind, schema, other in server.objects if (kind, schema) == (level.kind, name))
-        if level.name in siblings or "CREATE" in account.grants[level]:
+        if (level.kind, name, level.name) in server.objects or "CREATE" in account.grants[level]:
             continue
+        siblings = sorted(other for kind, schema, other in server.objects if (kind, schema) == (level.kind, name))
         twin = _case_twin(level.name, siblings)
         if twin:
             raise MooringError(f"{grant}, but the {level.kind} is `{twin}`: names are case-sensitive. Correct the "
@@ -336,9 +338,8 @@ def _check_privileges(server: Server, account: Desired) -> None:
                 raise MooringError(f"The account {account.who} asks for {name} on {level.sql}: {why}.")
 
 
-def _check_roles(server: Server, account: Desired, accounts: t.Sequence[Desired]) -> None:
-    """A role that nobody declares and the server does not have cannot be granted."""
-    there = {other.who for other in accounts if other.present} | set(server.accounts)
+def _check_roles(server: Server, account: Desired, there: t.Collection[Who]) -> None:
+    """A role that nobody declares and the server does not have cannot be granted; ``there`` are all that are."""
     for role in sorted(account.roles) if server.known else []:
         if role not in there:
             close = _closest(role.user, [who.user for who in sorted(there)])
@@ -584,9 +585,9 @@ def _judge_extra(level: Level, who: Who, known: t.Sequence[str]) -> list[str]:
 def _shadowed(account: Desired, known: t.Sequence[str]) -> list[str]:
     """Declared patterns that do not reach a schema, because another level does."""
     lines = []
+    levels = sorted(level for level in account.grants if level.kind == "schema")
     for schema in known:
-        reaching = [level for level in sorted(account.grants)
-                    if level.kind == "schema" and matches(level.schema, schema)]
+        reaching = [level for level in levels if matches(level.schema, schema)]
         if len(reaching) > 1 and len({account.grants[level] for level in reaching}) > 1:
             lines.append(f"grants on {' and '.join(level.sql for level in reaching)} for {account.who} all match the "
                          f"schema `{schema}`, where MySQL takes one and forgets the others: the exact name, if there "
@@ -594,8 +595,8 @@ def _shadowed(account: Desired, known: t.Sequence[str]) -> list[str]:
     return lines
 
 
-def judge_stranger(server: Server, who: Who) -> list[str]:
-    """What is odd about an account that nobody declared."""
+def judge_stranger(server: Server, who: Who, members: t.Collection[Who]) -> list[str]:
+    """What is odd about an account that nobody declared; ``members`` are the accounts that others have as roles."""
     found, lines = server.accounts[who], []
     everywhere = found.grants.get(GLOBAL, NONE)
     everything = server.privileges.get("global", NONE)
@@ -610,7 +611,6 @@ def judge_stranger(server: Server, who: Who) -> list[str]:
     elif "%" in who.host and everywhere & POWERFUL:
         lines.append(f"account {who}: it may log in from many hosts and has {', '.join(sorted(everywhere & POWERFUL))} "
                      "on *.*")
-    members = {level.who for other in server.accounts.values() for level in other.grants if level.kind == "role"}
     if who.user and not any(found.grants.values()) and not found.locked and who not in members:
         lines.append(f"account {who}: it was never granted anything")
     lines += [line for level in sorted(found.grants) for line in _judge_extra(level, who, sorted(server.schemas))]
