@@ -126,7 +126,8 @@ class Mysql:
         host, _colon, port = address.rpartition(":")
         place = {"host": host.strip("[]"), "port": int(port)} if address else {"unix_socket": self._socket}
         # sql_mode: quote_text() relies on backslash being an escape, and on ' quoting strings.
-        return pymysql.connect(**place, user=user, password=password, ssl=context, sql_mode="",
+        # A password as bytes: of text the library would make latin-1, which the server does not expect.
+        return pymysql.connect(**place, user=user, password=password.encode(), ssl=context, sql_mode="",
                                charset="utf8mb4", autocommit=True, connect_timeout=TIMEOUT, read_timeout=60,
                                program_name="mooring.stack")
 

@@ -222,6 +222,14 @@ def test_a_statement_that_fails_leaves_the_rest_in_effect_and_is_named(server):
     assert held(server, APP) == {Level("schema", "s1"): {"SELECT"}}
 
 
+@pytest.mark.parametrize("password", ["größer als €", "x" * 256, "ß" * 128, "\U0001f6a2'\\`\""])
+def test_a_password_of_any_characters(server, password):
+    declared = account(password=password, grants={"s1.*": ["SELECT"]}, max_connections_per_hour=2**32 - 1)
+    params = {"verify": True, "container": server.name}
+    assert server.converge([declared], **params).good()["proven"] == ["'app'@'%'"]
+    stable(server, declared, **params)
+
+
 def test_exclusive_drops_who_is_not_declared_and_nobody_else(server):
     server.sql("CREATE USER stranger IDENTIFIED BY 'x'", "CREATE ROLE used, unused", "CREATE USER ''@'localhost'")
     declared = account(roles=["used"])

@@ -355,6 +355,12 @@ def test_an_account_is_declared_once(names):
 @pytest.mark.parametrize(("params", "message"), [
     ({"password": ""}, "empty password"),  # defect 27
     ({"name": ""}, "without a name"),
+    # The server would write what it cannot parse into its slow log, password and all.
+    ({"name": "a" * 33}, "its name has more than 32 characters"),
+    ({"host": "h" * 256}, "its host has more than 255 characters"),
+    ({"password": "ß" * 129}, "a password of more than 256 bytes"),
+    ({"max_queries_per_hour": -1}, "max_queries_per_hour must be between 0, for no limit, and 4294967295"),
+    ({"max_user_connections": 2**32}, "max_user_connections must be between 0"),
     ({"name": "root", "host": "localhost"}, "never managed"),
     ({"name": "mysql.sys", "host": "LOCALHOST"}, "never managed"),
     ({"grants": {"taken.*": "SELECT"}}, "must be a list"),
