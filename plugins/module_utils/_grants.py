@@ -63,6 +63,12 @@ LONGEST = {"name": 32, "host": 255}
 LONGEST_PASSWORD = 256
 LARGEST_LIMIT = 2**32 - 1
 
+# With one of these on *.* an account can get every other privilege, or every file of the server ...
+POWERFUL = frozenset({"CREATE USER", "FILE", GRANT_OPTION, "ROLE_ADMIN", "SHUTDOWN", "SUPER", "SYSTEM_USER",
+                      "SYSTEM_VARIABLES_ADMIN"})
+# ... and so it can where it may write to the schema `mysql`.
+WRITING = frozenset({"ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROUTINE", "DELETE", "DROP", "INSERT", "UPDATE"})
+
 # Accounts that belong to the server or to the operator; never declared, never touched.
 RESERVED = (("root", "localhost"), ("mysql.sys", "localhost"), ("mysql.session", "localhost"),
             ("mysql.infoschema", "localhost"))
@@ -95,7 +101,7 @@ class Who:
     @property
     def reserved(self) -> bool:
         """Whether it belongs to the server or to the operator."""
-        return (self.user, self.host) in RESERVED or self.user.startswith("mysql.")
+        return (self.user, self.host) in RESERVED
 
     def __str__(self) -> str:
         return f"'{self.user}'@'{self.host}'"
@@ -209,9 +215,10 @@ class Found:
     """An account as the server has it.
 
     ``accepts_password`` is whether a login with the declared password works; None
-    where nobody could try, because the account's host does not match the server's
-    socket. ``old_password_hours`` is how long ago the password became the account's
-    older one that is valid beside the new; None where there is only one.
+    where nobody could try, because the account's host does not match ours or because
+    a try would cost the account something (``may_try``). ``old_password_hours`` is how
+    long ago the password became the older of two that are valid; None where there is
+    only one.
     ``in_force`` says that what the server honours is what its tables say.
     """
 
@@ -225,6 +232,7 @@ class Found:
     grants: Grants = dataclasses.field(default_factory=dict)
     default_roles: frozenset[Who] = frozenset()
     accepts_password: bool | None = None
+    may_try: bool = True
     in_force: bool = True
 
 
@@ -248,6 +256,11 @@ class Server:
     partial_revokes: bool = False
     # The account that asks.
     current: Who = Who("root", "localhost")
+    # Roles that everybody has, and whether all roles are active after a login instead of the default ones.
+    mandatory: frozenset[Who] = frozenset()
+    all_active: bool = False
+    # What of views, routines, events and triggers runs with the rights of an account.
+    defines: t.Mapping[Who, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -338,7 +351,7 @@ def _pieces(pattern: str) -> list[tuple[str, bool]]:
 
 
 # The same few names are asked about again and again: for each account, level and schema.
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def literal_name(pattern: str) -> str | None:
     """The one schema a pattern stands for, or None if it has a wildcard."""
     pieces = _pieces(pattern)
@@ -368,7 +381,7 @@ def schema_pattern(declared: str) -> str:
     return escape_name("".join(character for character, _wild in pieces))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def matches(pattern: str, name: str) -> bool:
     """Whether a schema pattern covers a schema."""
     reachable = {0}  # how many characters of the name the pattern read so far may have eaten
@@ -423,7 +436,7 @@ def desired_account(params: t.Mapping[str, t.Any]) -> Desired:
         raise MooringError("An account without a name is open to anybody; it cannot be declared.")
     if who.reserved:
         raise MooringError(f"The account {who} belongs to the server and is never managed.")
-    _check_sizes(who, params)
+    _check_form(who, params)
     if params["state"] == "absent":
         return Desired(who, role=role, present=False)
     if role and params["password"]:
@@ -458,13 +471,15 @@ def desired_account(params: t.Mapping[str, t.Any]) -> Desired:
                    administrator=params["administrator"], **facts)
 
 
-def _check_sizes(who: Who, params: t.Mapping[str, t.Any]) -> None:
+def _check_form(who: Who, params: t.Mapping[str, t.Any]) -> None:
     """Refuses what the server's parser would refuse.
 
     A statement that cannot be parsed stands in the slow log and in the performance schema as it came, with its
     password (seen with 9.7); one that can be parsed does not.
     """
     for word, longest in LONGEST.items():
+        if params[word].rstrip() != params[word]:
+            raise MooringError(f"The account {who}: its {word} ends with a space, which MySQL drops.")
         if len(params[word]) > longest:
             raise MooringError(f"The account {who}: its {word} has more than {longest} characters.")
     if len((params["password"] or "").encode()) > LONGEST_PASSWORD:
@@ -485,18 +500,23 @@ def _privileges_at(who: Who, text: str, level: Level, names: t.Any) -> frozenset
 
 def _refuse_administration(who: Who, grants: Grants) -> None:
     """An application that may do everything is one SQL injection away from losing everything."""
+    remedy = "say 'administrator: true' if it really administers the server."
     for level, names in grants.items():
-        everything = level == GLOBAL or (level.kind == "schema" and not level.schema.strip("%"))
-        if everything and (ALL in names or GRANT_OPTION in names):
-            held = ALL if ALL in names else GRANT_OPTION
-            raise MooringError(f"The account {who} asks for {held} on {level.sql}: grant what it needs in its own "
-                               "schema, or say 'administrator: true' if it really administers the server.")
-        if level.kind == "proxy" and GRANT_OPTION in names:
-            raise MooringError(f"The account {who} asks for PROXY on {level.who} WITH GRANT OPTION, with which MySQL "
-                               "gives it GRANT OPTION on *.* too: say 'administrator: true' if that is meant.")
-        if level.kind in ("schema", "table", *ROUTINES) and schema_of(level) == "mysql" and names - {"SELECT"}:
-            raise MooringError(f"The account {who} asks for more than SELECT on the schema `mysql`, which holds the "
-                               "accounts themselves: say 'administrator: true' if it really administers the server.")
+        if level == GLOBAL:
+            kept = grants.get(Level("restriction", "mysql"), frozenset())
+            asked = names & (POWERFUL | {ALL} | (WRITING - kept))
+            if asked:
+                raise MooringError(f"The account {who} asks for {', '.join(sorted(asked))} on *.*, with which it could "
+                                   f"give itself everything: grant what it needs in its own schema, or {remedy}")
+        if level.kind == "proxy" and (level.who.reserved or GRANT_OPTION in names):
+            raise MooringError(f"The account {who} is to act as {level.who}, or to let others do so, with which MySQL "
+                               f"gives it GRANT OPTION on *.*: {remedy}")
+        if level.kind not in ("schema", "table", *ROUTINES):
+            continue
+        on_accounts = matches(level.schema, "mysql") if level.kind == "schema" else level.schema == "mysql"
+        if on_accounts and names - {"SELECT"}:
+            raise MooringError(f"The account {who} asks for {', '.join(sorted(names - {'SELECT'}))} on {level.sql}, "
+                               f"which covers the schema `mysql` with the accounts themselves: {remedy}")
 
 
 def _check_restrictions(who: Who, grants: Grants) -> None:

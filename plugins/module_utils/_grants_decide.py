@@ -26,6 +26,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
     MEMBER,
     PASSED_ON,
     PLUGIN,
+    POWERFUL,
     ROUTINES,
     Desired,
     Found,
@@ -43,9 +44,6 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
 )
 
 NONE: frozenset[str] = frozenset()
-# With one of these an account can get every other privilege, or every file of the server.
-POWERFUL = frozenset({"CREATE USER", "FILE", GRANT_OPTION, "ROLE_ADMIN", "SHUTDOWN", "SUPER", "SYSTEM_USER",
-                      "SYSTEM_VARIABLES_ADMIN"})
 # Deprecated or gone (MySQL manual, "Authentication Plugins"): hashes without salt, or with a fast one.
 OLD_PLUGINS = ("mysql_native_password", "mysql_old_password", "sha256_password")
 # No schema of the server's data directory, but named in grants.
@@ -63,6 +61,8 @@ class Rotation:
 
     keep_hours: int = 24
     declared_before: t.Mapping[Who, bool] = dataclasses.field(default_factory=dict)
+    # Accounts whose password this run has set already; whatever a login says, it is not set again.
+    settled: t.Collection[Who] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +85,10 @@ class Plan:
 
     @property
     def statements(self) -> list[Statement]:
-        return [statement for change in self.changes for statement in change.statements]
+        """In order: what is created comes first, because anything else may need it."""
+        created = [change.statements[:1] for change in self.changes if change.action == "created"]
+        others = [change.statements[change.action == "created":] for change in self.changes]
+        return [statement for statements in (*created, *others) for statement in statements]
 
     @property
     def differences(self) -> list[Difference]:
@@ -116,7 +119,9 @@ def reachable_by_socket(who: Who, accounts: t.Iterable[Who]) -> bool:
     """
     if who.host == "localhost":
         return True
-    return who.host == "%" and not any(other.host == "localhost" and other.user in (who.user, "") for other in accounts)
+    # Host names take the same wildcards as schemas do.
+    return who.host == "%" and not any(
+        other.host != "%" and other.user in (who.user, "") and matches(other.host, "localhost") for other in accounts)
 
 
 # -- what privileges amount to -----------------------------------------------------------------
@@ -182,13 +187,18 @@ def decide(
             raise MooringError(f"The schema `{schema}` is declared, but the server has `{twin}`: schema names are "
                                f"case-sensitive, so these would be two. Declare `{twin}`.")
     known = sorted(server.schemas | set(schemas))
-    there = {account.who for account in accounts if account.present}.union(server.accounts)
+    declared = {account.who for account in accounts}
+    absent = {account.who for account in accounts if not account.present}
+    there = {account.who for account in accounts if account.present} | set(server.accounts) - absent
     changes = [_schema_change(schema) for schema in schemas if schema not in server.schemas]
     suspicious: list[str] = []
     equivalent: list[str] = []
     for account in accounts:
         if not account.present:
             changes += _absent(server, account)
+            suspicious += [f"account {other} has the same user as {account.who}, which is declared absent, and stays"
+                           for other in sorted(server.accounts) if other.user == account.who.user and not other.reserved
+                           and other not in declared]
             continue
         _check_privileges(server, account)
         _check_roles(server, account, there)
@@ -199,12 +209,12 @@ def decide(
         equivalent += same
         if change:
             changes.append(change)
-    declared = {account.who for account in accounts}
-    # A role that a declared account has is in use.
-    used = declared.union(*(account.roles for account in accounts))
+    used = in_use(server, accounts) if exclusive else declared
     strangers = [who for who in sorted(server.accounts) if who not in used and not who.reserved]
     if exclusive:
-        changes += [_drop(Desired(who)) for who in strangers if who != server.current]
+        kept = [who for who in strangers if who in server.defines]
+        changes += [_drop(Desired(who)) for who in strangers if who not in kept]
+        suspicious += [f"account {who} is not declared, and stays: {_defined(server, who)}" for who in kept]
     else:
         members = {level.who for found in server.accounts.values() for level in found.grants if level.kind == "role"}
         suspicious += [line for who in strangers for line in judge_stranger(server, who, members)]
@@ -260,8 +270,9 @@ def _spelt_out(server: Server, level: Level, names: frozenset[str]) -> frozenset
 def _refuse_twins(what: str, names: t.Sequence[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(name.lower(), name)
-        if other is not name:
+        other = seen.pop(name.lower(), None)
+        seen[name.lower()] = name
+        if other is not None:
             how = "twice" if other == name else f"under two spellings, {other} and {name}: names are case-sensitive"
             raise MooringError(f"The {what} {name} is declared {how}.")
 
@@ -353,8 +364,39 @@ def _schema_change(schema: str) -> Change:
     return Change(subject, "created", (Difference(subject, "presence", "present", None),), (Statement((sql,)),))
 
 
+def in_use(server: Server, accounts: t.Sequence[Desired]) -> set[Who]:
+    """The accounts that declared ones, the server's own and the one that this runs as are or live on.
+
+    Roles and the accounts that one may act as count, and what those have in turn.
+    """
+    desired = {account.who: account for account in accounts}
+    todo = [*desired, *server.mandatory, server.current, *(who for who in server.accounts if who.reserved)]
+    used: set[Who] = set()
+    while todo:
+        who = todo.pop()
+        if who in used:
+            continue
+        used.add(who)
+        account, found = desired.get(who), server.accounts.get(who)
+        levels = [*(account.grants if account else ()),
+                  # What a declared account is to have exactly is all that it will have.
+                  *(found.grants if found and not (account and account.exact) else ())]
+        todo += [level.who for level in levels if level.kind in ("role", "proxy")]
+    return used
+
+
+def _defined(server: Server, who: Who) -> str:
+    shown = ", ".join(server.defines[who][:3])
+    more = len(server.defines[who]) - 3
+    return f"{shown}{f' and {more} more' if more > 0 else ''} run with its rights. Give them another DEFINER first"
+
+
 def _absent(server: Server, account: Desired) -> list[Change]:
-    return [_drop(account)] if account.who in server.accounts else []
+    if account.who not in server.accounts:
+        return []
+    if account.who in server.defines:
+        raise MooringError(f"The account {account.who} cannot be dropped: {_defined(server, account.who)}.")
+    return [_drop(account)]
 
 
 def _drop(account: Desired) -> Change:
@@ -375,7 +417,13 @@ def _account_change(
     equivalent: list[str] = []
     gone: set[Who] = set()
     for level in sorted(set(account.grants) | set(current)):
+        if level == Level("schema"):
+            suspicious.append(f"a row without a schema in mysql.db gives {account.who} something everywhere, and no "
+                              "statement takes it away: delete it and run FLUSH PRIVILEGES")
+            continue
         wanted, held = account.grants.get(level, NONE), current.get(level, NONE)
+        if not account.exact and level.kind == "schema" and wanted and not held:
+            wanted |= _hidden_by(level, current)
         missing = _beyond(server, level, wanted, account.grants if account.exact else {
             **current, level: wanted | held}) - held if level not in pending else NONE
         extra = _beyond(server, level, held - wanted, account.grants)
@@ -413,6 +461,12 @@ def _account_change(
         return None, suspicious, equivalent
     return (Change(subject, "changed" if found else "created", tuple(differences), tuple(statements)),
             suspicious, equivalent)
+
+
+def _hidden_by(level: Level, current: Grants) -> frozenset[str]:
+    """What patterns give in a schema now and would no longer, once the schema has a level of its own."""
+    schema = literal_name(level.schema)
+    return NONE.union(*(current[one] for one in candidates(schema, current))) if schema else NONE
 
 
 def _shown(server: Server, level: Level, names: frozenset[str]) -> str | None:
@@ -484,20 +538,26 @@ def _password(
 ) -> tuple[list[Difference], tuple[str | Secret, ...], bool]:
     """How the account is to be identified, and whether its old password goes."""
     identified = (f" IDENTIFIED WITH {PLUGIN} BY ", Secret(account.password))
-    before = rotation.declared_before.get(account.who)
+    # RETAIN keeps the current one (MySQL manual, "Dual Password Support").
+    retained = (*identified, " RETAIN CURRENT PASSWORD")
+    difference = [Difference(account.subject, "password", HIDDEN, HIDDEN)]
+    before, two = rotation.declared_before.get(account.who), found.old_password_hours is not None
+    if account.who in rotation.settled:
+        return [], (), False
     if found.plugin != PLUGIN:
         return [Difference(account.subject, "authentication", PLUGIN, found.plugin)], identified, False
+    if found.without_password:
+        return difference, identified, False
     if found.expired:
         return [Difference(account.subject, "password expiry", "not expired", "expired")], identified, False
-    two = found.old_password_hours is not None
-    # Where nobody can try, what was declared last is all there is to go by.
     if found.accepts_password is False or found.accepts_password is None and before is False:
-        difference = [Difference(account.subject, "password", HIDDEN, HIDDEN)]
         # Changed on the server, not in the declaration: what it was changed to must not stay valid.
-        if before or not rotation.keep_hours or found.without_password:
+        if before or not rotation.keep_hours:
             return difference, identified, two
-        # RETAIN keeps the current one (MySQL manual, "Dual Password Support").
-        return difference, (*identified, " RETAIN CURRENT PASSWORD"), False
+        return difference, retained, False
+    if two and before is False and rotation.keep_hours:
+        # The one that is accepted is the older of two, declared again: clients have the newer one by now.
+        return difference, retained, False
     if two and found.old_password_hours >= rotation.keep_hours:
         # Set once more, because the one that was accepted may be the old one.
         return ([Difference(account.subject, "old password", "discarded", "still accepted")], identified, True)

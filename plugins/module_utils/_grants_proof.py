@@ -42,54 +42,68 @@ DENIED = frozenset({1044, 1142, 1227, 1370})
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A statement, the privileges of which one suffices for it, and the errors that mean no."""
+    """A statement, the privileges of which one suffices for it, and the errors that mean yes and no.
+
+    None among the errors is that there is none. Any other error, such as that of a server that
+    is read-only, says nothing.
+    """
 
     privileges: frozenset[str]
     sql: str
+    allowed: frozenset[int | None]
     denied: frozenset[int] = DENIED
 
-    def means_no(self, error: int | None) -> bool:
-        """What the answer means; None is no error."""
-        return error in self.denied
+    def says_no(self, error: int | None) -> bool | None:
+        """What an answer means; None if nothing."""
+        if error in self.denied:
+            return True
+        return False if error in self.allowed else None
 
 
-# P is a table, view, event or routine that does not exist, in the schema that is asked about.
-_IN_SCHEMA = {
-    "SELECT": "SELECT 1 FROM P LIMIT 0",
-    "INSERT": "INSERT INTO P () VALUES ()",
-    "UPDATE": "UPDATE P SET a = 1",
-    "DELETE": "DELETE FROM P",
-    "CREATE": "CREATE TABLE P (a INT, a INT)",
-    "DROP": "DROP TABLE P",
-    "ALTER": "ALTER TABLE P ADD a INT",
-    "INDEX": "CREATE INDEX a ON P (a)",
-    "CREATE VIEW": "CREATE VIEW P (a, b) AS SELECT 1",
-    "CREATE TEMPORARY TABLES": "CREATE TEMPORARY TABLE P (a INT, a INT)",
-    "LOCK TABLES": "LOCK TABLES P READ",
-    "EVENT": "ALTER EVENT P DISABLE",
-    "EXECUTE": "CALL P()",
-    "ALTER ROUTINE": "DROP PROCEDURE P",
+# P is a table, view, event or routine that does not exist, in the schema that is asked about; and what the server
+# says to somebody who may.
+_IN_SCHEMA: dict[str, tuple[str, int]] = {
+    "SELECT": ("SELECT 1 FROM P LIMIT 0", 1146),
+    "INSERT": ("INSERT INTO P () VALUES ()", 1146),
+    "UPDATE": ("UPDATE P SET a = 1", 1146),
+    "DELETE": ("DELETE FROM P", 1146),
+    "CREATE": ("CREATE TABLE P (a INT, a INT)", 1060),
+    "DROP": ("DROP TABLE P", 1051),
+    "ALTER": ("ALTER TABLE P ADD a INT", 1146),
+    "INDEX": ("CREATE INDEX a ON P (a)", 1146),
+    "CREATE VIEW": ("CREATE VIEW P (a, b) AS SELECT 1", 1353),
+    "CREATE TEMPORARY TABLES": ("CREATE TEMPORARY TABLE P (a INT, a INT)", 1060),
+    "LOCK TABLES": ("LOCK TABLES P READ", 1146),
+    "EVENT": ("ALTER EVENT P DISABLE", 1539),
+    "EXECUTE": ("CALL P()", 1305),
+    "ALTER ROUTINE": ("DROP PROCEDURE P", 1305),
 }
-_EVERYWHERE = (
-    (("PROCESS",), "SHOW ENGINE INNODB STATUS"),
-    (("RELOAD", "FLUSH_TABLES"), f"FLUSH TABLES `mysql`.`{NAME}`"),
-    (("FILE",), f"SELECT 1 INTO OUTFILE '/{NAME}'"),
-    (("REPLICATION CLIENT", "SUPER"), "SHOW BINARY LOGS"),
-    (("CREATE TABLESPACE",), f"DROP TABLESPACE {NAME}"),
+_EVERYWHERE: tuple[tuple[tuple[str, ...], str, tuple[int | None, ...]], ...] = (
+    (("PROCESS",), "SHOW ENGINE INNODB STATUS", (None,)),
+    # A replica must not get statements of its own.
+    (("RELOAD", "FLUSH_TABLES"), f"FLUSH NO_WRITE_TO_BINLOG TABLES `mysql`.`{NAME}`", (None,)),
+    # Nothing is written: there is no such directory, and the option secure_file_priv forbids it in most places.
+    (("FILE",), f"SELECT 1 INTO OUTFILE '/{NAME}/{NAME}'", (1, 1290)),
+    (("REPLICATION CLIENT", "SUPER"), "SHOW BINARY LOGS", (None,)),
+    (("CREATE TABLESPACE",), f"DROP TABLESPACE {NAME}", (3510,)),
     # The same one twice, so that it is not made.
-    (("CREATE ROLE", "CREATE USER"), f"CREATE ROLE '{NAME}'@'localhost', '{NAME}'@'localhost'"),
-    (("SUPER", "SYSTEM_VARIABLES_ADMIN"), "SET GLOBAL max_connections = 'x'"),
-    (("SUPER", "BINLOG_ADMIN"), f"PURGE BINARY LOGS TO '{NAME}'"),
+    (("CREATE ROLE", "CREATE USER"), f"CREATE ROLE '{NAME}'@'localhost', '{NAME}'@'localhost'", (1396,)),
+    (("SUPER", "SYSTEM_VARIABLES_ADMIN"), "SET GLOBAL max_connections = 'x'", (1232,)),
+    (("SUPER", "BINLOG_ADMIN"), f"PURGE BINARY LOGS TO '{NAME}'", (1373,)),
 )
-EVERYWHERE = tuple(Probe(frozenset(names), sql) for names, sql in _EVERYWHERE)
+EVERYWHERE = tuple(Probe(frozenset(names), sql, frozenset(allowed)) for names, sql, allowed in _EVERYWHERE)
 
 
 def in_schema_probes(schema: str) -> tuple[Probe, ...]:
     """What tells the privileges on a schema."""
     place = f"{quote_name(schema)}.{quote_name(NAME)}"
-    # LOCK TABLES wants SELECT as well, and says so with another error.
-    return tuple(Probe(frozenset({name}), _at(sql, place), frozenset({1044}) if name == "LOCK TABLES" else DENIED)
-                 for name, sql in _IN_SCHEMA.items())
+    probes = []
+    for name, (sql, allowed) in _IN_SCHEMA.items():
+        # Who may lock tables and not read them is told so with the error that elsewhere means no.
+        exceptions = (frozenset({allowed, 1142}), frozenset({1044})) if name == "LOCK TABLES" else (
+            frozenset({allowed}), DENIED)
+        probes.append(Probe(frozenset({name}), _at(sql, place), *exceptions))
+    return tuple(probes)
 
 
 def _at(sql: str, place: str) -> str:
@@ -106,7 +120,11 @@ def active(server: Server, who: Who) -> list[Grants]:
             continue
         seen.append(one)
         # A role brings the roles that it has.
-        todo += [level.who for level in found.grants if level.kind == "role"] if one != who else found.default_roles
+        members = [level.who for level in found.grants if level.kind == "role"]
+        if one != who:
+            todo += members
+        else:
+            todo += [*members, *server.mandatory] if server.all_active else found.default_roles
     return [server.accounts[one].grants for one in seen]
 
 

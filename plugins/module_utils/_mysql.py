@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import ssl
 import typing as t
 
@@ -36,6 +37,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
     Statement,
     Who,
     column_name,
+    parse_account,
     quote_name,
     quote_text,
     schema_level,
@@ -54,11 +56,17 @@ except ImportError:
 _Grants = dict[Who, dict[Level, "frozenset[str]"]]
 
 TIMEOUT = 10
+LOCK_SECONDS = 60
+# The first one with partial revokes.
+OLDEST = (8, 0, 16)
 # Server error numbers that a login can end with.
 ACCESS_DENIED = (1045, 1698)
 PASSWORD_EXPIRED = (1820, 1862)
 # These come after the password was found right.
 RIGHT_PASSWORD = (1203, 1226, 3118)
+HOST_REFUSED = 1130
+OTHER_ACCOUNT = ("If an account of the same user, or one without a name, has a host that matches better, MySQL checks "
+                 "that instead: declare it absent.")
 
 # Columns of mysql.user and mysql.db whose privilege is not simply the column's name.
 _SPECIAL = {
@@ -143,49 +151,72 @@ class Mysql:
             # What is read has no secret in it.
             raise MooringError(f"MySQL does not answer '{sql}': {error.args[-1]}") from error
 
+    def lock(self) -> None:
+        """Keep other runs out until the session ends; raises :class:`MooringError` where one is at work for long."""
+        if self._rows(f"SELECT GET_LOCK('mooring.stack.mysql_grants', {LOCK_SECONDS})") != [(1,)]:
+            raise MooringError(f"Another run has been changing accounts for {LOCK_SECONDS} s; try again when it has "
+                               "ended.")
+
     def apply(self, statement: Statement) -> None:
         """Run one statement; the error names it as it may be shown."""
         try:
             with self._session.cursor() as cursor:
                 cursor.execute(statement.text)
         except pymysql.err.MySQLError as error:
-            # A syntax error quotes the statement, so its text may hold the password.
-            said = str(error.args[-1]) if not statement.has_secret else f"error {error.args[0]}"
-            raise MooringError(f"{statement}: {said}") from error
+            # What cannot be parsed is quoted, and may hold the password.
+            quotes = statement.has_secret and error.args[0] in (1064, 1149)
+            raise MooringError(f"{statement}: {f'error {error.args[0]}' if quotes else error.args[-1]}") from error
 
-    def accepts(self, who: Who, password: str) -> bool:
-        """Whether this account's password is the one given, found out by logging in."""
+    def _login(self, who: Who, password: str, address: str = "") -> t.Any:
+        """A session as this very account; None where a login from here is another's. Raises pymysql's errors."""
+        session = self._connect(who.user, password, address)
         try:
-            session = self._connect(who.user, password)
+            ((as_user,),) = self._rows("SELECT CURRENT_USER()", session)
+        except MooringError:
+            # With a password that has expired nothing may be asked.
+            return session
+        user, _at, host = as_user.rpartition("@")
+        if (user, host.lower()) == (who.user, who.host):
+            return session
+        session.close()
+        return None
+
+    def accepts(self, who: Who, password: str, address: str = "") -> bool | None:
+        """Whether this account's password is the one given, found out by logging in; None where nobody can say."""
+        try:
+            session = self._login(who, password, address)
         except pymysql.err.OperationalError as error:
             if error.args[0] in ACCESS_DENIED or error.args[0] in PASSWORD_EXPIRED:
-                return False
-            if error.args[0] in RIGHT_PASSWORD:
-                return True
-            raise MooringError(f"Logging in as {who} failed: {error.args[-1]}") from error
+                # Of a host that may not be ours it says nothing.
+                return False if who.host in ("%", "localhost") else None
+            return True if error.args[0] in RIGHT_PASSWORD else None
+        if session is None:
+            return None
         session.close()
         return True
 
-    def tries(self, who: Who, password: str, address: str, probes: t.Sequence[Probe]) -> list[bool] | None:
+    def tries(self, who: Who, password: str, address: str, probes: t.Sequence[Probe]) -> list[bool | None] | None:
         """Log in over TCP with TLS, as an application would, and try; whether the server said no to each probe.
 
-        None where the login was checked against another account, because its host does not match ours. Raises
-        :class:`MooringError` where the account is refused or the connection is not encrypted.
+        None instead of an answer that says neither yes nor no, and instead of the list where no login from
+        here reaches the account. Raises :class:`MooringError` where the account is refused or the connection is not
+        encrypted.
         """
         try:
-            session = self._connect(who.user, password, address)
+            session = self._login(who, password, address)
         except pymysql.err.OperationalError as error:
             if error.args[0] in RIGHT_PASSWORD:
                 return []
-            raise MooringError(f"{who} cannot log in at {address}: {error.args[-1]}") from error
-        with contextlib.closing(session):
-            ((as_user,),) = self._rows("SELECT CURRENT_USER()", session)
-            ((_name, cipher),) = self._rows("SHOW STATUS LIKE 'Ssl_cipher'", session)
-            if as_user.rpartition("@")[::2] != (who.user, who.host):
+            if error.args[0] in (*ACCESS_DENIED, HOST_REFUSED) and who.host != "%":
                 return None
+            raise MooringError(f"{who} cannot log in at {address}: {error.args[-1]}. {OTHER_ACCOUNT}") from error
+        if session is None:
+            return None
+        with contextlib.closing(session):
+            ((_name, cipher),) = self._rows("SHOW STATUS LIKE 'Ssl_cipher'", session)
             if not cipher:
                 raise MooringError(f"The connection of {who} to {address} is not encrypted.")
-            return [probe.means_no(self._error(session, probe.sql)) for probe in probes]
+            return [probe.says_no(self._error(session, probe.sql)) for probe in probes]
 
     @staticmethod
     def _error(session: t.Any, sql: str) -> int | None:
@@ -201,13 +232,19 @@ class Mysql:
         """What the server honours for an account, from SHOW GRANTS; raises :class:`MooringError`."""
         return held_by_lines(server, [parse(line) for (line,) in self._rows(f"SHOW GRANTS FOR {who.sql}")])
 
-    def read(self, declared: t.Sequence[Desired]) -> Server:
+    def read(self, declared: t.Sequence[Desired], address: str = "", dropping: bool = False) -> Server:
         """The server, with every account; the declared ones that have a password are logged in to.
 
-        A constant number of queries, and one login for each declared account.
+        A constant number of queries, and one login for each declared account: through the socket, or at
+        ``address`` where the socket leads to another account. ``dropping`` asks for what accounts define as well.
+        Raises :class:`MooringError`.
         """
-        ((lower_case, partial, current),) = self._rows(
-            "SELECT @@lower_case_table_names, @@partial_revokes, CURRENT_USER()")
+        ((version,),) = self._rows("SELECT VERSION()")
+        if "MariaDB" in version or tuple(int(part) for part in re.findall(r"\d+", version)[:3]) < OLDEST:
+            raise MooringError(f"The server is {version}; MySQL {'.'.join(map(str, OLDEST))} and later can be managed.")
+        ((lower_case, partial, current, mandatory, all_active),) = self._rows(
+            "SELECT @@lower_case_table_names, @@partial_revokes, CURRENT_USER(), @@mandatory_roles, "
+            "@@activate_all_roles_on_login")
         user, _at, host = current.rpartition("@")
         schemas = frozenset(row[0] for row in self._rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"))
         columns = self._columns()
@@ -227,8 +264,11 @@ class Mysql:
         return Server(
             schemas=schemas, lower_case_names=int(lower_case), partial_revokes=bool(partial),
             current=Who(user, host.lower()), dynamic=dynamic, objects=self._objects(declared, ["table", *routines]),
+            mandatory=frozenset(
+                parse_account(role.replace("`", ""))[0] for role in mandatory.split(",") if role.strip()),
+            all_active=bool(all_active), defines=self._defines() if dropping else {},
             accounts={who: Found(**facts, grants=grants[who], default_roles=frozenset(default_roles.get(who, ())),
-                                 accepts_password=self._tried(who, facts["plugin"], passwords, accounts))
+                                 accepts_password=self._tried(who, facts, passwords, accounts, address))
                       for who, facts in accounts.items()},
             privileges={
                 "global": everywhere,
@@ -240,17 +280,22 @@ class Mysql:
         """The facts of every account (the fields of :class:`Found`), and what it holds everywhere."""
         accounts: dict[Who, dict[str, t.Any]] = {}
         grants: _Grants = {}
-        for user, host, plugin, ssl_type, locked, expired, without, hours, restricted, *rest in self._rows(
+        for user, host, plugin, ssl_type, locked, expired, without, hours, restricted, locking, *rest in self._rows(
                 "SELECT User, Host, plugin, ssl_type, account_locked, password_expired, authentication_string = '', "
                 "IF(JSON_CONTAINS_PATH(User_attributes, 'one', '$.additional_password'), "
                 "TIMESTAMPDIFF(HOUR, password_last_changed, NOW()), NULL), "
                 "JSON_EXTRACT(User_attributes, '$.Restrictions'), "
+                "IFNULL(JSON_CONTAINS_PATH(User_attributes, 'one', '$.Password_locking'), 0), "
                 + ", ".join(map(quote_name, [*LIMITS, *static])) + " FROM mysql.user"):
             who = Who(user, host.lower())
             limits = {column: number for column, number in zip(LIMITS, rest, strict=False) if number}
             accounts[who] = {
                 "plugin": plugin, "ssl_type": ssl_type, "limits": limits, "locked": locked == "Y",
-                "expired": expired == "Y", "without_password": bool(without), "old_password_hours": hours}
+                "expired": expired == "Y", "without_password": bool(without), "old_password_hours": hours,
+                # A failed try may lock the account, one too many use its quota up, and one without a certificate of
+                # the client says nothing of the password.
+                "may_try": not locking and not set(limits) - {"max_user_connections"}
+                and ssl_type not in ("X509", "SPECIFIED")}
             held = grants[who] = {GLOBAL: _flags(static, rest[len(LIMITS):])}
             for restriction in json.loads(restricted or "[]"):
                 held[Level("restriction", restriction["Database"])] = frozenset(restriction["Privileges"])
@@ -321,11 +366,26 @@ class Mysql:
         return frozenset(found)
 
     def _tried(
-        self, who: Who, plugin: str, passwords: t.Mapping[Who, str], everybody: t.Collection[Who],
+        self, who: Who, facts: t.Mapping[str, t.Any], passwords: t.Mapping[Who, str],
+        everybody: t.Collection[Who], address: str,
     ) -> bool | None:
-        if who not in passwords or plugin != PLUGIN or not reachable_by_socket(who, everybody):
+        if who not in passwords or facts["plugin"] != PLUGIN or not facts["may_try"]:
             return None
-        return self.accepts(who, passwords[who])
+        if reachable_by_socket(who, everybody):
+            return self.accepts(who, passwords[who])
+        return self.accepts(who, passwords[who], address) if address else None
+
+    def _defines(self) -> dict[Who, tuple[str, ...]]:
+        """The views, routines, events and triggers of each account that is their DEFINER."""
+        found: dict[Who, list[str]] = {}
+        for what, schema, name, definer in self._rows(
+                "SELECT 'view', TABLE_SCHEMA, TABLE_NAME, DEFINER FROM information_schema.VIEWS UNION ALL "
+                "SELECT LOWER(ROUTINE_TYPE), ROUTINE_SCHEMA, ROUTINE_NAME, DEFINER FROM information_schema.ROUTINES "
+                "UNION ALL SELECT 'event', EVENT_SCHEMA, EVENT_NAME, DEFINER FROM information_schema.EVENTS UNION ALL "
+                "SELECT 'trigger', TRIGGER_SCHEMA, TRIGGER_NAME, DEFINER FROM information_schema.TRIGGERS"):
+            user, _at, host = definer.rpartition("@")
+            found.setdefault(Who(user, host.lower()), []).append(f"{what} {quote_name(schema)}.{quote_name(name)}")
+        return {who: tuple(names) for who, names in found.items()}
 
     def _columns(self) -> dict[str, dict[str, str]]:
         """The privilege columns this version of the server has, with their types."""
@@ -335,6 +395,9 @@ class Mysql:
                 "WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME IN ('user', 'db', 'tables_priv', 'procs_priv') "
                 "ORDER BY TABLE_NAME, ORDINAL_POSITION"):
             tables.setdefault(table, {})[column] = column_type
+        if not {"user", "db", "tables_priv", "procs_priv"} <= set(tables):
+            raise MooringError("The account that this runs as may not read the schema `mysql`: it needs SELECT on "
+                               "`mysql`.*, and to change accounts CREATE USER and what it is to grant.")
         return tables
 
     def _global_privileges(self) -> frozenset[str]:

@@ -27,9 +27,11 @@ class Record:
     def from_json(cls, text: str | None, salt: str) -> Record:
         """The record of a file; one that cannot be read counts as none, with the new ``salt``."""
         try:
-            return cls(**json.loads(text or ""))
+            record = cls(**json.loads(text or ""))
         except (ValueError, TypeError):
             return cls(salt)
+        good = isinstance(record.salt, str) and isinstance(record.declared, str) and isinstance(record.accounts, dict)
+        return record if good else cls(salt)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"

@@ -16,11 +16,17 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
     ACCOUNT_SPEC,
     Desired,
     Server,
+    Who,
     desired_account,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import Plan, Rotation, decide
 from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import expectations, same
-from ansible_collections.mooring.stack.plugins.module_utils._mysql import Mysql, MysqlGone, server_expected
+from ansible_collections.mooring.stack.plugins.module_utils._mysql import (
+    OTHER_ACCOUNT,
+    Mysql,
+    MysqlGone,
+    server_expected,
+)
 from ansible_collections.mooring.stack.plugins.module_utils._record import Record
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -37,7 +43,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "address": {"type": "str", "default": ""},
     "container": {"type": "str", "default": ""},
 }
-# A statement may open the way for another, such as the grant that a partial revoke needs.
+# What a statement does can bring forth another difference, such as when a grant on *.* that is taken goes with what
+# it implied.
 ROUNDS = 2
 
 
@@ -58,9 +65,13 @@ def apply(mysql: Mysql, plan: Plan) -> None:
 class Target:
     """A server and what is declared of it."""
 
-    def __init__(self, mysql: Mysql | None, params: dict[str, t.Any], recorded: Record) -> None:
+    def __init__(
+        self, mysql: Mysql | None, params: dict[str, t.Any], recorded: Record, address: str = "",
+    ) -> None:
         self._mysql = mysql
         self._params = params
+        self.address = address
+        self.settled: set[Who] = set()
         self.accounts = [desired_account(one) for one in params["accounts"]]
         self.declared_before = {
             one.who: recorded.accounts[str(one.who)] == recorded.digest(one.password)
@@ -75,7 +86,8 @@ class Target:
         """The server as it is; the empty one where there is none yet."""
         if self._mysql is None:
             return Server()
-        server = self._mysql.read(self.accounts)
+        dropping = self._params["exclusive"] or any(not one.present for one in self.accounts)
+        server = self._mysql.read(self.accounts, self.address, dropping)
         if not self._params["verify"]:
             return server
         accounts = dict(server.accounts)
@@ -88,12 +100,20 @@ class Target:
 
     def decide(self, server: Server) -> Plan:
         """What is missing; raises :class:`MooringError` for what is refused."""
-        return decide(server, self._params["schemas"], self.accounts, self._params["exclusive"],
-                      Rotation(self._params["old_password_hours"], self.declared_before))
+        rotation = Rotation(self._params["old_password_hours"], self.declared_before, self.settled)
+        return decide(server, self._params["schemas"], self.accounts, self._params["exclusive"], rotation)
 
-    def rotated(self) -> None:
-        """What was declared before is what is declared now."""
-        self.declared_before = dict.fromkeys(self.declared_before, True)
+    def converge(self, server: Server, plan: Plan) -> tuple[Server, Plan]:
+        """Apply the plan; the server afterwards, and what is left to do."""
+        for _round in range(ROUNDS):
+            if not plan.changes:
+                break
+            apply(self._mysql, plan)
+            # All have the declared password now; a login that fails all the same has another reason.
+            self.settled = {one.who for one in self.with_password}
+            server = self.read()
+            plan = self.decide(server)
+        return server, plan
 
 
 def prove(server: Server, plan: Plan, accounts: t.Iterable[Desired]) -> None:
@@ -103,7 +123,8 @@ def prove(server: Server, plan: Plan, accounts: t.Iterable[Desired]) -> None:
         raise MooringError("MySQL took every statement, and yet these are still needed: " + "; ".join(left))
     refused = [str(account.who) for account in accounts if server.accounts[account.who].accepts_password is False]
     if refused:
-        raise MooringError(f"These accounts cannot log in with the declared password: {', '.join(refused)}")
+        raise MooringError(f"These accounts cannot log in with the declared password: {', '.join(refused)}. "
+                           f"{OTHER_ACCOUNT}")
 
 
 def prove_from_outside(
@@ -116,14 +137,17 @@ def prove_from_outside(
     """
     wrong, unreached, refused = [], [], 0
     for account in accounts:
+        if not server.accounts[account.who].may_try:
+            unreached.append(str(account.who))
+            continue
         expected = expectations(server, account.who, schemas)
         answers = mysql.tries(account.who, account.password, address, [probe for probe, _where, _may in expected])
         if answers is None:
             unreached.append(str(account.who))
             continue
         for (probe, where, may), no in zip(expected, answers, strict=False):
-            refused += no
-            if no == may:
+            refused += no is True
+            if no is may:
                 names = " or ".join(sorted(probe.privileges))
                 wrong.append(f"{account.who} {'is refused' if may else 'is allowed'} {names} on {where}")
     if wrong:
@@ -144,10 +168,11 @@ def address_of(params: dict[str, t.Any], docker: Docker) -> str:
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply, prove; the result. Raises :class:`MooringError`."""
-    recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
-    mysql, notices = None, []
+    if params["old_password_hours"] < 0:
+        raise MooringError("old_password_hours is a number of hours, at least 0.")
+    mysql, address, notices = None, "", []
     # What is declared wrong is said before anybody asks the server.
-    Target(None, params, recorded)
+    Target(None, params, Record(""))
     if not module.check_mode or server_expected(params["socket"]):
         try:
             mysql = Mysql(params["socket"], params["login_user"], params["login_password"])
@@ -155,46 +180,47 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             if not module.check_mode:
                 raise
             notices.append(f"{error} Its accounts were not compared.")
-    target = Target(mysql, params, recorded)
+    if mysql:
+        address = address_of(params, Docker(module.run_command)) if params["verify"] else ""
+        if not module.check_mode:
+            mysql.lock()
+    recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
+    target = Target(mysql, params, recorded, address)
     server = target.read()
     plan = Plan() if notices else target.decide(server)
-    statements = list(map(str, plan.statements))
     result = {
         "changed": bool(plan.changes), "diff": plan.diff,
-        "differences": [one.as_dict() for one in plan.differences], "statements": statements,
+        "differences": [one.as_dict() for one in plan.differences], "statements": list(map(str, plan.statements)),
         "changes": [{"subject": change.subject, "action": change.action} for change in plan.changes],
         "suspicious": list(plan.suspicious), "equivalent": list(plan.equivalent), "refused_probes": 0}
+    for line in (*notices, *plan.suspicious):
+        module.warn(line)
+    notices += plan.suspicious
     unreached: list[str] = []
     if mysql and not module.check_mode:
-        left = plan
-        for _round in range(ROUNDS):
-            if not left.changes:
-                break
-            apply(mysql, left)
-            target.rotated()
-            server = target.read()
-            left = target.decide(server)
-        prove(server, left, target.with_password)
-        address = address_of(params, Docker(module.run_command)) if params["verify"] else ""
-        if address:
-            schemas = sorted({*params["schemas"], "mysql"} & server.schemas)
-            unreached, result["refused_probes"] = prove_from_outside(
-                mysql, server, target.with_password, schemas, address)
-        if params["record"]:
-            _remember(params["record"], recorded, target.with_password)
+        try:
+            server, left = target.converge(server, plan)
+            # Before anything can fail: the next run has to know what this one has set.
+            if params["record"]:
+                _remember(params["record"], recorded, target.with_password)
+            prove(server, left, target.with_password)
+            if address:
+                schemas = sorted({*params["schemas"], "mysql"} & server.schemas)
+                unreached, result["refused_probes"] = prove_from_outside(
+                    mysql, server, target.with_password, schemas, address)
+        except MooringError as error:
+            raise MooringError(str(error), **{**result, "notices": notices, **error.details}) from error
     if mysql:
         mysql.close()
 
     tried = {account.who: server.accounts[account.who].accepts_password
              for account in target.with_password if account.who in server.accounts}
     unproven = [str(who) for who, accepted in tried.items() if accepted is None and (
-        not params["verify"] or str(who) in unreached)]
-    notices += plan.suspicious
+        not address or str(who) in unreached)]
     if unproven and not module.check_mode:
-        notices.append(f"No login from this host reaches {', '.join(unproven)}: whether their passwords are the "
-                       "declared ones is not known.")
-    for line in notices:
-        module.warn(line)
+        notices.append(f"No login from here tells whether the passwords of {', '.join(unproven)} are the declared "
+                       "ones: their hosts are others, or a login would use up their limits.")
+        module.warn(notices[-1])
     return {**result, "notices": notices, "proven": [str(who) for who in tried if str(who) not in unproven],
             "unproven": unproven}
 

@@ -20,6 +20,7 @@ description:
     rights always.
   - Password hashes are never read. Whether a password is the declared one is found out by logging in.
   - Every statement is run even if one before it fails; the failing ones are named, and the run fails.
+  - One run at a time; another one waits for a minute. MySQL 8.0.16 and later can be managed, MariaDB cannot.
 attributes:
   check_mode:
     support: full
@@ -39,7 +40,9 @@ options:
     type: path
     required: true
   login_user:
-    description: The account that makes the changes, as the server sees it on its socket.
+    description: >-
+      The account that makes the changes, as the server sees it on its socket. It needs SELECT on C(mysql.*), CREATE USER
+      with SYSTEM_USER, RELOAD, and everything that it is to grant, with GRANT OPTION.
     type: str
     default: root
   login_password:
@@ -68,7 +71,9 @@ options:
         type: str
         default: "%"
       state:
-        description: Whether it exists. V(absent) drops it, and needs nothing but the name.
+        description: >-
+          Whether it exists. V(absent) drops it, and needs nothing but name and host. It is refused where views,
+          routines, events or triggers run with its rights.
         type: str
         choices: [present, absent]
         default: present
@@ -112,16 +117,18 @@ options:
         default: exact
       administrator:
         description:
-          - Whether it may be given ALL or GRANT OPTION on C(*.*), more than SELECT on the schema C(mysql), or a proxy
-            that it may pass on. Without it this is refused.
+          - Whether it may be given what lets it give itself everything. That is ALL, GRANT OPTION, CREATE USER, FILE,
+            SUPER and their like on C(*.*), writing to the schema C(mysql), be it by a privilege on C(*.*) or a pattern,
+            and acting as C(root@localhost). Without it this is refused.
         type: bool
         default: false
       password:
         description:
           - The password. Required for what is present and no role; an empty one is refused.
-          - Only an account that the server's socket reaches (with host C(%) or C(localhost)) can be tried. Of another
-            one a changed declaration is seen if there is a O(record), and a change on the server is not; a warning
-            says so.
+          - An account can be tried if a login from this host reaches it, through the socket or, with O(verify), over
+            TCP, and if that costs it nothing. It does where the account has a limit per hour, FAILED_LOGIN_ATTEMPTS or
+            REQUIRE X509. Of the others a changed declaration is seen if there is a O(record), and a change on the
+            server is not; a notice says so.
         type: str
       proxy_for:
         description: >-
@@ -156,13 +163,16 @@ options:
         default: 0
   exclusive:
     description:
-      - Whether accounts and roles that are not declared are dropped. A role that a declared account has stays.
+      - Whether accounts and roles that are not declared are dropped. Roles that a declared account has stay, accounts
+        that it may act as, what these have in turn, mandatory roles, and accounts with whose rights views, routines,
+        events or triggers run.
     type: bool
     default: false
   old_password_hours:
     description:
       - When a declared password changes, the old one stays valid beside it for this many hours, so that clients can
-        follow without an outage. A run after that discards it. 0 discards it at once.
+        follow without an outage. A run after that discards it. 0 discards it at once. The server keeps two passwords,
+        so that of three within that time the first is gone.
       - A password that somebody changed on the server instead is never kept valid, if O(record) tells the two apart.
     type: int
     default: 24
@@ -174,7 +184,8 @@ options:
     description:
       - Whether to compare what the server honours (SHOW GRANTS) with what its tables say, and to log in as each
         declared account over TCP with TLS, as its application would, and try what it may and may not do. The statements
-        for that change nothing whoever runs them; each names a table that does not exist.
+        for that change nothing whoever runs them, and are not written to the binary log; each names a table that does
+        not exist. Accounts for which a login costs something are left out.
     type: bool
     default: false
   address:

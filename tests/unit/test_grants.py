@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
 
@@ -264,7 +265,7 @@ def test_a_missing_account_is_one_difference():
      ["REVOKE GRANT OPTION ON `taken`.* FROM 'app'@'%'", "REVOKE ALL ON `taken`.* FROM 'app'@'%'"]),
 ])
 def test_grants_become_exact(held, wanted, expected):
-    plan = deciding.decide(server(app=found(held)), ["taken"], [declared(grants=wanted)])
+    plan = deciding.decide(server(app=found(held)), ["taken"], [declared(grants=wanted, administrator=True)])
     assert statements(plan) == expected
     assert bool(plan.differences) == bool(expected)
 
@@ -370,6 +371,11 @@ def test_an_account_is_declared_once(names):
     ({"grants": {"*.*": ["SELECT", "GRANT OPTION"]}}, "administrator: true"),
     ({"grants": {"mysql.*": ["INSERT"]}}, "administrator: true"),
     ({"grants": {"mysql.user": ["UPDATE"]}}, "administrator: true"),
+    ({"grants": {"m%.*": ["INSERT"]}}, "covers the schema `mysql`"),
+    ({"grants": {"*.*": ["SELECT", "UPDATE"]}}, "asks for UPDATE on"),
+    ({"grants": {"*.*": ["PROCESS", "CREATE USER", "SUPER"]}}, "asks for CREATE USER, SUPER on"),
+    ({"proxy_for": ["root@localhost"]}, "act as 'root'@'localhost'"),
+    ({"name": "app "}, "its name ends with a space"),
 ])
 def test_what_no_account_may_be(params, message):
     with pytest.raises(MooringError, match=message):
@@ -385,6 +391,8 @@ def test_an_administrator_may(levels):
 
 def test_reading_the_accounts_schema_needs_no_administrator():
     assert declared(grants={"mysql.*": ["SELECT"], "taken.*": ["ALL"]}).grants
+    assert declared(grants={"*.*": ["SELECT", "PROCESS", "LOCK TABLES", "EVENT", "TRIGGER"]}).grants
+    assert declared(grants={"*.*": ["UPDATE"]}, without={"mysql.*": ["UPDATE"]}).grants
 
 
 @pytest.mark.parametrize(("level", "name", "message"), [
@@ -405,6 +413,8 @@ def test_without_a_server_everything_is_to_be_created():
 
 @pytest.mark.parametrize(("who", "others", "reached"), [
     (Who("app", "%"), [], True),
+    (Who("app", "%"), [Who("app", "local%")], False),
+    (Who("app", "%"), [Who("app", "192.0.2.%")], True),
     (Who("app", "localhost"), [Who("app", "%")], True),
     (Who("app", "%"), [Who("app", "localhost")], False),
     (Who("app", "%"), [Who("", "localhost")], False),
@@ -542,9 +552,10 @@ def test_roles_are_made_first_and_are_active():
         declared(roles=["reader", "writer@localhost WITH ADMIN OPTION"], proxy_for=["other"]),
         declared_role(grants={"taken.*": ["SELECT"]}), declared_role(name="writer", host="localhost")])
     assert statements(plan) == [
-        "CREATE ROLE 'reader'@'%'", "GRANT SELECT ON `taken`.* TO 'reader'@'%'", "CREATE ROLE 'writer'@'localhost'",
+        "CREATE ROLE 'reader'@'%'", "CREATE ROLE 'writer'@'localhost'",
         "CREATE USER 'app'@'%' IDENTIFIED WITH caching_sha2_password BY '********' REQUIRE SSL WITH "
         "MAX_USER_CONNECTIONS 0",
+        "GRANT SELECT ON `taken`.* TO 'reader'@'%'",
         "GRANT PROXY ON 'other'@'%' TO 'app'@'%'", "GRANT 'reader'@'%' TO 'app'@'%'",
         "GRANT 'writer'@'localhost' TO 'app'@'%' WITH ADMIN OPTION",
         "SET DEFAULT ROLE 'reader'@'%', 'writer'@'localhost' TO 'app'@'%'"]
@@ -595,6 +606,54 @@ def test_exclusive_drops_strangers_but_not_the_server_its_own_nor_what_is_in_use
         "DROP USER ''@'localhost'", "DROP USER 'root'@'%'", "DROP USER 'stranger'@'%'"]
 
 
+def test_exclusive_keeps_what_others_live_on():
+    member = frozenset({"MEMBER"})
+    accounts = {
+        Who("outer", "%"): found(roles=["inner"]), Who("inner", "%"): found(), Who("mandatory", "%"): found(),
+        Who("of-root", "%"): found(), Who("of-at-least", "%"): found(), Who("proxied", "%"): found(),
+        Who("owner", "%"): found(), Who("dropped", "%"): found(), Who("of-exact", "%"): found(),
+        Who("root", "localhost"): Found(grants={Level("role", "of-root", "%"): member}),
+        Who("lax", "%"): found(roles=["of-at-least"]), Who("app", "%"): found(roles=["of-exact"])}
+    one = Server(frozenset(), accounts, PRIVILEGES, mandatory=frozenset({Who("mandatory", "%")}),
+                 defines={Who("owner", "%"): ("view `s`.`v`",)})
+    plan = deciding.decide(one, [], [declared(roles=["outer"], proxy_for=["proxied"]),
+                                     declared(name="lax", match="at_least")], exclusive=True)
+    assert [statement for statement in statements(plan) if statement.startswith("DROP")] == [
+        "DROP USER 'dropped'@'%'", "DROP USER 'of-exact'@'%'"]
+    assert plan.suspicious == ("account 'owner'@'%' is not declared, and stays: view `s`.`v` run with its rights. Give "
+                               "them another DEFINER first",)
+    with pytest.raises(MooringError, match="cannot be dropped: view `s`.`v` run with its rights"):
+        deciding.decide(one, [], [declared(name="owner", state="absent")])
+
+
+def test_who_is_absent_cannot_be_a_role_of_others_and_is_one_account():
+    gone = declared(name="reader", state="absent")
+    with pytest.raises(MooringError, match="neither declared nor on the server"):
+        deciding.decide(server(reader=Found(locked=True)), [], [declared(roles=["reader"]), gone])
+    one = Server(frozenset(), {Who("reader", "192.0.2.1"): found({"taken.*": ["SELECT"]})}, PRIVILEGES)
+    assert "has the same user as 'reader'@'%'" in deciding.decide(one, [], [gone]).suspicious[0]
+
+
+def test_roles_of_roles_are_made_before_either_is_granted():
+    plan = deciding.decide(server(), [], [declared_role(name="a", roles=["z"]), declared_role(name="z")])
+    assert statements(plan)[:2] == ["CREATE ROLE 'a'@'%'", "CREATE ROLE 'z'@'%'"]
+
+
+def test_at_least_keeps_what_a_pattern_gave():
+    plan = deciding.decide(server(["shop_a"], app=found({"shop%.*": ["SELECT"]})), [],
+                           [declared(grants={"shop_a.*": ["UPDATE"]}, match="at_least")])
+    assert statements(plan) == ["GRANT SELECT, UPDATE ON `shop\\_a`.* TO 'app'@'%'"]
+    exact = [declared(grants={"shop_a.*": ["UPDATE"], "shop%.*": ["SELECT"]})]
+    assert "GRANT UPDATE ON `shop\\_a`.* TO 'app'@'%'" in statements(
+        deciding.decide(server(["shop_a"], app=found({"shop%.*": ["SELECT"]})), [], exact))
+
+
+def test_a_row_without_a_schema_is_reported():
+    account = Found(ssl_type="ANY", accepts_password=True, grants={Level("schema"): frozenset({"SELECT"})})
+    plan = deciding.decide(server(app=account), [], [declared()])
+    assert not plan.changes and "a row without a schema in mysql.db" in plan.suspicious[0]
+
+
 def test_the_account_that_this_runs_as_loses_nothing():
     one = Server(frozenset(), {Who("app", "%"): found({"*.*": EVERYWHERE})}, PRIVILEGES, current=Who("app", "%"))
     assert not deciding.decide(one, [], [declared(locked=True)]).changes
@@ -618,8 +677,13 @@ DISCARD = "ALTER USER 'app'@'%' DISCARD OLD PASSWORD"
     ({"accepts_password": False}, True, 24, [SET]),
     ({"accepts_password": False, "old_password_hours": 1}, True, 24, [SET, DISCARD]),
     ({"accepts_password": False}, False, 0, [SET]),
-    # There is nothing to retain.
+    # There is nothing to retain, and it is open to everybody, whether somebody can try or not.
     ({"accepts_password": False, "without_password": True}, False, 24, [SET]),
+    ({"accepts_password": None, "without_password": True}, True, 24, [SET]),
+    # The older of two is declared again: the newer one is what clients have.
+    ({"old_password_hours": 1}, False, 24, [SET + KEPT]),
+    ({"old_password_hours": 30}, False, 24, [SET + KEPT]),
+    ({"old_password_hours": 30}, False, 0, [SET, DISCARD]),
     ({"accepts_password": False, "expired": True}, False, 24, [SET]),
     # Nobody can try.
     ({"accepts_password": None}, None, 24, []),
@@ -634,6 +698,13 @@ def test_how_a_password_changes(facts, before, hours, expected):
     plan = deciding.decide(server(app=found(**facts)), [], [declared()], rotation=rotation)
     assert statements(plan) == expected
     assert bool(plan.differences) == bool(expected)
+
+
+def test_a_password_is_set_once_in_a_run():
+    rotation = deciding.Rotation(24, {Who("app", "%"): False}, settled=[Who("app", "%")])
+    for accepts in (False, None):
+        assert not deciding.decide(server(app=found(accepts_password=accepts, old_password_hours=0)), [], [declared()],
+                                   rotation=rotation).changes
 
 
 # ---------------------------------------------------------------- what is odd
@@ -717,8 +788,10 @@ def test_a_probe_names_its_place_and_nothing_that_exists():
         assert "`my``app`.`__mooring_probe`" in probe.sql
         assert not re.search(r"\bP\b", probe.sql)
         (name,) = probe.privileges
-        # Each error means one thing.
-        assert probe.means_no(1044 if name == "LOCK TABLES" else 1142) and not probe.means_no(None)
+        # Each error means one thing, and that of a server that is read-only means nothing.
+        assert probe.says_no(1044 if name == "LOCK TABLES" else 1142) is True
+        assert [probe.says_no(error) for error in probe.allowed] == [False] * len(probe.allowed)
+        assert probe.says_no(1290) is None and probe.says_no(None) is None
 
 
 def test_what_an_account_may_comes_from_its_active_roles_too():
@@ -737,6 +810,13 @@ def test_what_an_account_may_comes_from_its_active_roles_too():
                 for probe, where, may in proof.expectations(one, app, ["taken"])}
     assert expected[("*.*", "PROCESS")] and not expected[("*.*", "FILE")]
     assert expected[("`taken`.*", "SELECT")] and not expected[("`taken`.*", "DROP")]
+
+
+def test_all_roles_may_be_active():
+    one = server(app=found(roles=["reader"]), reader=found({"taken.*": ["UPDATE"]}), all=found({"taken.*": ["DROP"]}))
+    everybody = dataclasses.replace(one, all_active=True, mandatory=frozenset({Who("all", "%")}))
+    assert proof.holds(one, Who("app", "%"), "taken") == set()
+    assert proof.holds(everybody, Who("app", "%"), "taken") == {"UPDATE", "DROP"}
 
 
 def test_nothing_is_expected_where_two_patterns_match():
