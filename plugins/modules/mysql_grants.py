@@ -41,8 +41,8 @@ options:
     required: true
   login_user:
     description: >-
-      The account that makes the changes, as the server sees it on its socket. It needs SELECT on C(mysql.*), CREATE USER
-      with SYSTEM_USER, RELOAD, and everything that it is to grant, with GRANT OPTION.
+      The account that makes the changes, as the server sees it on its socket. It needs SELECT on C(mysql.*), CREATE
+      USER with SYSTEM_USER, RELOAD, and everything that it is to grant, with GRANT OPTION.
     type: str
     default: root
   login_password:
