@@ -27,7 +27,8 @@ class Engine:
     "innovation" in some. ``variables`` is how the role's variables begin, and
     ``volume`` the one that names a volume, "" where there is none. ``unavoidable``
     are the series that an upgrade may not skip; without any there are no upgrades
-    of data in place.
+    of data in place, and ``restore`` loads what ``backup`` made. ``oldest`` is the
+    first series that starts with the role's configuration.
     """
 
     title: str
@@ -38,6 +39,8 @@ class Engine:
     variables: str
     volume: str = ""
     unavoidable: tuple[str, ...] = ()
+    oldest: str = ""
+    restore: str = ""
 
 
 # The series that are LTS, or were before there was that word: MySQL Reference Manual, "Upgrade Paths".
@@ -45,10 +48,14 @@ MYSQL = Engine(
     "MySQL", "mysql", r"v?(\d+\.\d+)(?!\d)", ("MYSQL_VERSION", "MYSQL_MAJOR"),
     "docker exec {container} sh -c 'MYSQL_PWD=$(cat /run/secrets/root_password) exec mysqldump --user=root "
     "--all-databases --single-transaction --routines --events --triggers' > mysql-{series}.sql",
-    "data_stores_mysql", "data_stores_mysql_volume", ("5.7", "8.0", "8.4", "9.7"))
+    "data_stores_mysql", "data_stores_mysql_volume", ("5.7", "8.0", "8.4", "9.7"), "8.0")
 POSTGRESQL = Engine(
     "PostgreSQL", "postgres", r"v?(\d+)(?!\d)", ("PG_VERSION", "PG_MAJOR"),
-    "docker exec {container} pg_dumpall --username=postgres > postgres-{series}.sql", "data_stores_postgres")
+    "docker exec {container} sh -c 'PGPASSWORD=$(cat /run/secrets/admin_password) exec pg_dumpall --username=postgres' "
+    "> postgres-{series}.sql",
+    "data_stores_postgres",
+    restore="docker exec --interactive {container} sh -c 'PGPASSWORD=$(cat /run/secrets/admin_password) exec psql "
+    "--quiet --username=postgres --dbname=postgres' < postgres-{series}.sql")
 ENGINES = {"mysql": MYSQL, "postgresql": POSTGRESQL}
 
 
@@ -157,6 +164,24 @@ def history_version(text: str | None) -> str:
         return ""
 
 
+def header_version(page: bytes) -> str:
+    """The version of MySQL that a tablespace was made with or upgraded to last, from its first page.
+
+    Bytes 8 to 11, big endian, 90704 for 9.7.4 (MySQL's fil0types.h: FIL_PAGE_SRV_VERSION); read in ``mysql.ibd``
+    of 9.7.4. Before 8.0 there is something else.
+    """
+    number_of = int.from_bytes(page[8:12], "big")
+    if len(page) < 12 or not 80000 <= number_of < 1000000:
+        return ""
+    return f"{number_of // 10000}.{number_of // 100 % 100}.{number_of % 100}"
+
+
+def newest(engine: Engine, versions: t.Iterable[str]) -> str:
+    """The newest of what several files say, since data never go back: one that is not kept up does no harm."""
+    known = [version for version in versions if series(engine, version)]
+    return max(known, key=lambda version: number(series(engine, version)), default="")
+
+
 def decide(declared: Declared, found: Found, recorded: Record) -> Plan:
     """What to record; raises :class:`MooringError` where starting the server could cost data."""
     _refuse_users(declared, found)
@@ -166,9 +191,7 @@ def decide(declared: Declared, found: Found, recorded: Record) -> Plan:
             f"of this host with 'docker volume ls' and name the one that holds the data, or leave the variable empty "
             "for a volume that the run makes.")
     if found.hidden:
-        return Plan(recorded, notices=(
-            f"The files in volume {declared.volume} cannot be seen from the host while nothing has mounted it, so "
-            f"nobody knows whether they are of the series of {declared.image}.",))
+        return _decide_hidden(declared, found, recorded)
     if found.failed and not found.starting:
         raise MooringError(
             f"The data directory in volume {declared.volume} was never completed: a file that is applied when it is "
@@ -211,6 +234,22 @@ def _lost(declared: Declared, found: Found, recorded: Record) -> str:
             f"To start empty, delete {declared.record} and run again.")
 
 
+def _decide_hidden(declared: Declared, found: Found, recorded: Record) -> Plan:
+    engine, version = declared.engine, recorded.version if recorded.volume == declared.volume else ""
+    if not series(engine, version) and not found.ours and not declared.upgrade_from:
+        raise MooringError(
+            f"The files in volume {declared.volume} cannot be seen from the host while nothing has mounted it, and "
+            f"starting {declared.image} upgrades data of an older series, which cannot be undone. Mount it while the "
+            f"run looks: 'docker run --detach --name look --entrypoint sleep --volume {declared.volume}:/mnt:ro "
+            f"{declared.image} infinity', run again, 'docker rm --force look'."
+            + (f" Or, if you know the series, set {engine.variables}_upgrade_from to it." if engine.unavoidable else "")
+        )
+    _refuse_series(declared, series(engine, version or declared.upgrade_from), version or declared.upgrade_from, False)
+    return Plan(recorded, notices=(
+        f"The files in volume {declared.volume} cannot be seen from the host while nothing has mounted it, so "
+        f"only what was known of them before was compared with {declared.image}.",))
+
+
 def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
     engine, same = declared.engine, recorded.volume == declared.volume
     if found.foreign:
@@ -223,12 +262,22 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
             f"{declared.owner} and could not write to it. Make it that user's, while nothing uses the volume: 'chown "
             f"-R {declared.owner}:{declared.owner} {found.path}'. Then run again.")
     version = found.version or found.told or (recorded.version if same else "")
-    _refuse_series(declared, series(engine, version), version, found.running)
     notices = []
     if not series(engine, version):
+        # PostgreSQL has no such variable.
+        variable = f"{engine.variables}_upgrade_from" if engine.unavoidable else ""
+        if not declared.upgrade_from:
+            raise MooringError(
+                f"Nobody can tell of which version the data directory in volume {declared.volume} is: none of its "
+                f"files and no container says it. A newer {engine.title} than its own would upgrade it, which cannot "
+                f"be undone, and an older one cannot read it. Restore a backup that has all files"
+                + (f', or, if you know the series, set {variable} to it, such as "8.4", and run again.'
+                   if variable else ", and run again."))
         notices.append(
-            f"Nobody can tell of which version the data directory in volume {declared.volume} is, so it was not "
-            f"compared with {declared.image}.")
+            f"Nobody can tell of which version the data directory in volume {declared.volume} is, so {variable} "
+            f"({declared.upgrade_from}) was compared with {declared.image}.")
+    known = version if series(engine, version) else declared.upgrade_from
+    _refuse_series(declared, series(engine, known), known, found.running)
     record = Record(declared.volume, version)
     if same or found.ours:
         return Plan(record, notices=tuple(notices))
@@ -239,6 +288,15 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
     return Plan(record, (missing,), (*notices, adopts), (adopts,))
 
 
+def _backup(declared: Declared, old: str, running: bool) -> str:
+    """How to make a backup; only a server of the old series can say what is in it."""
+    engine = declared.engine
+    if not running and engine.oldest and number(old) < number(engine.oldest):
+        return "start the server that had the data so far, dump all databases with it, and stop it"
+    command = engine.backup.format(container=declared.container, series=old)
+    return command if running else f"declare an image of {old}, run, and then {command}"
+
+
 def _refuse_series(declared: Declared, old: str, version: str, running: bool) -> None:
     engine, new = declared.engine, declared.series
     if not old or old == new:
@@ -246,9 +304,7 @@ def _refuse_series(declared: Declared, old: str, version: str, running: bool) ->
     data = f"the data directory in volume {declared.volume} is of {engine.title} {version}"
     wished = series(engine, declared.upgrade_from)
     variable = f'{engine.variables}_upgrade_from: "{old}"'
-    # Only a server of the old series can say what is in it.
-    backup = ("" if running else f"declare an image of {old}, run, and then ") + engine.backup.format(
-        container=declared.container, series=old)
+    backup = _backup(declared, old, running)
     if not new:
         if wished == old:
             return
@@ -265,9 +321,11 @@ def _refuse_series(declared: Declared, old: str, version: str, running: bool) ->
     if not engine.unavoidable:
         raise MooringError(
             f"The image {declared.image} is {engine.title} {new}, but {data}, and {engine.title} does not read data "
-            f"of another series. Take a backup: {backup}. Remove container and volume ('docker rm --force "
-            f"{declared.container}', 'docker volume rm {declared.volume}') and {declared.record}, run, and load the "
-            f"backup.")
+            f"of another series. Take a backup: {backup}. Look whether it is complete: it ends with a line that says "
+            f"so. Remove container and volume ('docker rm --force {declared.container}', 'docker volume rm "
+            f"{declared.volume}') and {declared.record}, run, and load the backup: "
+            f"{engine.restore.format(container=declared.container, series=old)}. That a role or database exists "
+            "already is no error.")
     between = skipped(engine, old, new)
     if between:
         raise MooringError(

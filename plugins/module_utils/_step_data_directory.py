@@ -33,6 +33,7 @@ OWN_MARK = ".mooring-initialising"
 FAILED_MARK = ".mooring-first-start"
 RUNNING = ("running", "paused", "restarting")
 MOST_BYTES = 2**20
+HEAD_BYTES = 64
 
 
 def directory_of(volume: dict[str, t.Any]) -> str:
@@ -61,13 +62,34 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
+def read_head(*path: str) -> bytes:
+    """The first bytes of a file that a container may have put there; none where there is no such file."""
+    try:
+        with open(os.path.join(*path), "rb", opener=_at_once) as stream:
+            return stream.read(HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def old_version(path: str, names: set[str]) -> str:
+    """The series of a directory without ``mysql.ibd``, which 8.0 was the first to make; "" where there is no data.
+
+    The history is no help: 5.7 writes it only when somebody calls mysql_upgrade. ``server_cost`` came with 5.7.
+    """
+    # MariaDB has both as well.
+    if names & {"mysql.ibd", "aria_log_control"} or not {"ibdata1", "mysql"} <= names:
+        return ""
+    return "5.7" if os.path.lexists(os.path.join(path, "mysql", "server_cost.frm")) else "5.6"
+
+
 def look_at_mysql(path: str, names: set[str]) -> dict[str, t.Any]:
     """What the files of a directory of MySQL say."""
-    version = (decisions.history_version(read_inside(path, "mysql_upgrade_history"))
-               or (read_inside(path, "mysql_upgrade_info") or "").strip())
-    # Up to 5.7 there is no mysql.ibd.
-    evidence = next((name for name in ("mysql.ibd", "mysql_upgrade_info") if name in names), "")
-    foreign = "MariaDB" if "MariaDB" in version or "aria_log_control" in names else ""
+    info, old = (read_inside(path, "mysql_upgrade_info") or "").strip(), old_version(path, names)
+    version = decisions.newest(decisions.MYSQL, (
+        decisions.history_version(read_inside(path, "mysql_upgrade_history")), info,
+        decisions.header_version(read_head(path, "mysql.ibd")), old))
+    evidence = next((name for name in ("mysql.ibd", "mysql_upgrade_info") if name in names), "ibdata1" if old else "")
+    foreign = "MariaDB" if "MariaDB" in info or "aria_log_control" in names else ""
     data = bool(evidence or foreign) and OWN_MARK not in names
     return {"data": data, "version": version if data else "", "foreign": foreign, "failed": FAILED_MARK in names,
             "owner": os.lstat(os.path.join(path, evidence)).st_uid if data and evidence else None}
@@ -105,18 +127,44 @@ def image_series(docker: Docker, engine: decisions.Engine, image: str, reference
     return decisions.image_series(engine, reference, environment)
 
 
+def candidates(docker: Docker, params: dict[str, t.Any], found: Found) -> list[str]:
+    """Ids of the containers that may have the volume's directory.
+
+    A volume that people made may stand for a directory of theirs, which containers then reach by its path, by links
+    and by volumes of other names, and the engine finds only the words that it was told: so all of them. Else those
+    that name the volume, or where it lies.
+    """
+    if params["external"]:
+        return docker.containers()
+    names = filter(None, (params["volume"], found.path))
+    return list(dict.fromkeys(one for name in names for one in docker.containers(volume=name)))
+
+
+def is_mounted(mount: dict[str, t.Any], volume: str, path: str) -> bool:
+    """Whether a container's mount is the volume, or the same directory by another name."""
+    if mount.get("Name") == volume:
+        return True
+    try:
+        return bool(path) and os.path.samefile(mount.get("Source") or "", path)
+    except OSError:
+        return False
+
+
 def read_users(docker: Docker, params: dict[str, t.Any], found: Found) -> dict[str, t.Any]:
     """Who uses the volume, and of which version it is by the images of those that are not of this project."""
     engine = decisions.ENGINES[params["engine"]]
     ours, running, starting, others, told = found.ours, False, False, [], []
-    for container in docker.inspect("container", docker.containers(volume=params["volume"])):
+    for container in docker.inspect("container", candidates(docker, params, found)):
+        mounts = [one for one in container["Mounts"] if is_mounted(one, params["volume"], found.path)]
+        if not mounts:
+            continue
         state = container["State"]
         if (container["Config"].get("Labels") or {}).get(PROJECT_LABEL) == params["project"]:
             ours, running = True, running or state["Status"] == "running"
             starting = starting or (state.get("Health") or {}).get("Status") == "starting"
             continue
         # One that only reads, such as a backup, is no second server.
-        if not any(mount.get("Name") == params["volume"] and mount.get("RW") for mount in container["Mounts"]):
+        if not any(mount.get("RW") for mount in mounts):
             continue
         if state["Status"] in RUNNING:
             others.append(container["Name"].lstrip("/"))
@@ -129,6 +177,9 @@ def read_users(docker: Docker, params: dict[str, t.Any], found: Found) -> dict[s
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, record; the result. Raises :class:`MooringError`."""
     result: dict[str, t.Any] = {"changed": False, "changes": [], "differences": [], "notices": [], "version": ""}
+    # An optional server that nothing is declared for.
+    if not params["volume"]:
+        return result
     engine = decisions.ENGINES[params["engine"]]
     docker = Docker(module.run_command)
     recorded = Record.from_json(files.read_text(params["record"]))
@@ -139,7 +190,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     try:
         found = read_files(docker, params)
         users = read_users(docker, params, found) if params["stage"] == "before" else {}
-        wanted = image_series(docker, engine, params["image"], params["image"]) if found.data and users else ""
+        seen = users and (found.data or found.hidden)
+        wanted = image_series(docker, engine, params["image"], params["image"]) if seen else ""
     except CommandFailed as error:
         if not module.check_mode:
             raise

@@ -35,6 +35,7 @@ NOTHING = Found()
 EMPTY = Found(volume=True, path="/v")
 DATA = Found(volume=True, path="/v", data=True, version="8.4.10", owner=999)
 OURS = dataclasses.replace(DATA, ours=True)
+HIDDEN = Found(volume=True, hidden=True)
 KNOWN = Record("data", "8.4.10")
 # As MySQL 9.7.4 of Debian writes it.
 HISTORY = json.dumps({"file_format": "1", "upgrade_history": [
@@ -98,6 +99,26 @@ def test_a_record_that_cannot_be_read_is_none(text):
     assert Record.from_json(KNOWN.to_json()) == KNOWN
 
 
+# The first page of a mysql.ibd of MySQL 9.7.4.
+HEADER = bytes.fromhex("ec56962e 00000000 00016250 00000001 00000000 0153a86a 0008")
+
+
+@pytest.mark.parametrize(("page", "expected"), [
+    (HEADER, "9.7.4"), (HEADER[:8] + (80036).to_bytes(4, "big"), "8.0.36"), (b"", ""), (HEADER[:11], ""),
+    # Before 8.0 the number of another page stands there, mostly none.
+    (HEADER[:8] + b"\xff" * 4, ""), (HEADER[:8] + bytes(4), ""), (HEADER[:8] + (50744).to_bytes(4, "big"), ""),
+])
+def test_version_of_a_tablespace(page, expected):
+    assert decisions.header_version(page) == expected
+
+
+@pytest.mark.parametrize(("versions", "expected"), [
+    (["9.7.4-2", "", "9.7.4"], "9.7.4-2"), (["", "5.7.44", "8.0.36"], "8.0.36"), (["word", "8"], ""), ([], ""),
+])
+def test_the_newest_version_counts(versions, expected):
+    assert decisions.newest(MYSQL, versions) == expected
+
+
 # ---------------------------------------------------------------- decide
 
 
@@ -142,15 +163,22 @@ def test_a_directory_of_somebody_else_is_adopted(found, recorded, record, says):
     assert decide(WISH, found, plan.record) == Plan(plan.record), "and only once"
 
 
-def test_a_version_that_nobody_knows_is_a_notice():
-    plan = decide(WISH, dataclasses.replace(OURS, version=""), Record())
+@pytest.mark.parametrize("upgrade_from", ["8.4", "8.0"])
+def test_a_version_that_only_the_user_knows_is_compared_and_not_recorded(upgrade_from):
+    plan = decide(dataclasses.replace(WISH, upgrade_from=upgrade_from), dataclasses.replace(OURS, version=""), Record())
     assert (plan.record, plan.differences) == (Record("data", ""), ())
-    assert "Nobody can tell of which version" in plan.notices[0]
+    assert f"data_stores_mysql_upgrade_from ({upgrade_from}) was compared" in plan.notices[0]
 
 
-def test_files_that_cannot_be_seen_are_a_notice():
-    plan = decide(WISH, Found(volume=True, hidden=True), KNOWN)
-    assert (plan.record, plan.differences) == (KNOWN, ())
+@pytest.mark.parametrize(("declared", "found", "recorded"), [
+    ({}, HIDDEN, KNOWN),
+    ({"upgrade_from": "8.0"}, HIDDEN, Record()),
+    # Nothing has ever been started on it.
+    ({}, dataclasses.replace(HIDDEN, ours=True), Record()),
+])
+def test_files_that_cannot_be_seen_are_a_notice(declared, found, recorded):
+    plan = decide(dataclasses.replace(WISH, **declared), found, recorded)
+    assert (plan.record, plan.differences) == (recorded, ())
     assert "cannot be seen" in plan.notices[0]
 
 
@@ -173,6 +201,28 @@ def test_files_that_cannot_be_seen_are_a_notice():
                  id="older"),
     pytest.param({}, dataclasses.replace(DATA, version="", told="8.0"), Record(), ["is of MySQL 8.0"],
                  id="newer than the container that had it"),
+    pytest.param({"series": "8.0"}, dataclasses.replace(DATA, version="5.7"), Record(), [
+        "is of MySQL 5.7", "Take a backup first: start the server that had the data so far",
+        'data_stores_mysql_upgrade_from: "5.7"'], id="newer than one that the role cannot start"),
+    pytest.param({"upgrade_from": "5.7"}, dataclasses.replace(DATA, version="5.7"), Record(),
+                 ["may not skip 8.0"], id="5.7, two steps"),
+    pytest.param({"series": "8.0", "upgrade_from": "5.6"}, dataclasses.replace(DATA, version="5.6"), Record(),
+                 ["may not skip 5.7"], id="5.6"),
+    pytest.param({}, dataclasses.replace(DATA, version=""), Record(), [
+        "Nobody can tell of which version", "cannot be undone", "set data_stores_mysql_upgrade_from to it"],
+        id="of any version"),
+    pytest.param({}, dataclasses.replace(DATA, version=""), Record("data", "lts"), ["Nobody can tell of which version"],
+                 id="of any version, and the record is no help"),
+    pytest.param({"upgrade_from": "5.7"}, dataclasses.replace(DATA, version=""), Record(), ["may not skip 8.0"],
+                 id="of a version that only the user knows, and that skips one"),
+    pytest.param({"upgrade_from": "9.7"}, dataclasses.replace(DATA, version=""), Record(), ["cannot go back"],
+                 id="of a version that only the user knows, newer"),
+    pytest.param({}, HIDDEN, Record(), ["cannot be seen", "--volume data:/mnt:ro mysql:8.4.11",
+                                        "set data_stores_mysql_upgrade_from to it"], id="hidden"),
+    pytest.param({}, HIDDEN, Record("other", "8.4.1"), ["cannot be seen"], id="hidden, and known is another"),
+    pytest.param({}, HIDDEN, Record("data", "8.0.36"), ["is of MySQL 8.0.36"], id="hidden, and known to be older"),
+    pytest.param({"engine": POSTGRESQL}, dataclasses.replace(DATA, version="x"), Record(), [
+        "Nobody can tell of which version", "has all files, and run again."], id="PostgreSQL, of any version"),
     pytest.param({"series": ""}, DATA, KNOWN, ["Nobody can tell of which series", "docker pull mysql:8.4.11",
                  'data_stores_mysql_upgrade_from: "8.4"'], id="image of any series"),
     pytest.param({}, NOTHING, KNOWN, ["volume data does not exist", "MySQL 8.4.10 lay in volume data", "empty server",
@@ -192,7 +242,9 @@ def test_files_that_cannot_be_seen_are_a_notice():
         "never completed", "docker logs mooring-data_stores-mysql-1", "docker volume rm data"], id="half-way"),
     pytest.param({"engine": POSTGRESQL, "series": "18", "upgrade_from": "17"}, dataclasses.replace(DATA, version="17"),
                  Record(), ["PostgreSQL 18", "is of PostgreSQL 17", "does not read data of another series",
-                            "pg_dumpall", "/opt/record.json, run"], id="PostgreSQL, newer"),
+                            "exec pg_dumpall --username=postgres' > postgres-17.sql",
+                            "/opt/record.json, run, and load the backup: docker exec --interactive mooring-data_stores",
+                            "< postgres-17.sql"], id="PostgreSQL, newer"),
     pytest.param({"engine": POSTGRESQL, "series": "16"}, dataclasses.replace(DATA, version="17"), Record(),
                  ["cannot go back"], id="PostgreSQL, older"),
     pytest.param({"engine": POSTGRESQL}, EMPTY, Record("data", "17"), ["from a backup. To start empty"],
@@ -240,9 +292,11 @@ class Engine:
         return self.is_installed
 
     def containers(self, *labels: str, volume: str = "") -> list[str]:
+        """By a mount's name or path, in the words in which it was told, as the engine does."""
         self.asked.append("containers")
-        assert (labels, volume) == ((), "data")
-        return [str(number) for number in range(len(self.users))]
+        assert not labels
+        return [str(number) for number, one in enumerate(self.users) if not volume or any(
+            volume in (mount.get("Name"), mount.get("Source")) for mount in one["Mounts"])]
 
     def inspect(self, kind: str, names: list[str]) -> list[dict[str, t.Any]]:
         self.asked += [kind] * len(names)
@@ -281,8 +335,8 @@ def place(tmp_path, monkeypatch):
 
 
 def fill(place: t.Any, **contents: str) -> None:
-    for name in ("mysql.ibd", "ibdata1"):
-        (place.volume / name).write_text("")
+    (place.volume / "ibdata1").write_text("")
+    (place.volume / "mysql.ibd").write_bytes(b"")
     for name, content in contents.items():
         (place.volume / name).write_text(content)
 
@@ -305,7 +359,8 @@ def test_a_first_creation_and_what_follows(place):
     written = place.record.stat().st_mtime_ns
     place.engine.users = [user("mooring-data_stores-mysql-1", "mooring-data_stores")]
     assert place.run() == {**NOTHING_SAID, "version": "8.4.11"}
-    assert place.engine.asked == ["volume", "containers", "container", "image"], "this is on the way of every run"
+    # This is on the way of every run.
+    assert place.engine.asked == ["volume", "containers", "containers", "container", "image"]
     place.run(stage="after")
     assert place.engine.asked == ["volume"]
     assert place.record.stat().st_mtime_ns == written
@@ -329,17 +384,28 @@ def test_a_directory_made_by_hand_is_adopted_once(place, check_mode):
 
 
 @pytest.mark.parametrize(("images", "told"), [
-    ({"sha256:1": ["MYSQL_MAJOR=8.0"]}, "8.0"), ({"sha256:1": []}, None), ({}, None),
+    ({"sha256:1": ["MYSQL_MAJOR=8.0"]}, "is of MySQL 8.0"), ({"sha256:1": []}, "Nobody can tell of which version"),
+    ({}, "Nobody can tell of which version"),
 ])
 def test_a_container_of_somebody_else_tells_the_version(place, images, told):
     fill(place)
     place.engine.images.update(images)
     place.engine.users = [user("old", status="exited"), user("ours", "mooring-data_stores")]
-    if told:
-        with pytest.raises(MooringError, match=f"is of MySQL {told}"):
-            place.run()
-    else:
-        assert "Nobody can tell of which version" in place.run()["notices"][0]
+    with pytest.raises(MooringError, match=told):
+        place.run()
+    assert not place.record.exists()
+
+
+def test_the_first_page_tells_the_version_where_no_other_file_does(place):
+    fill(place)
+    (place.volume / "mysql.ibd").write_bytes(HEADER + bytes(16384 - len(HEADER)))
+    with pytest.raises(MooringError, match="is of MySQL 9.7.4, and MySQL cannot go back"):
+        place.run()
+    assert place.run(image="mysql:9.7.5")["version"] == "9.7.4"
+    # A link or a pipe in its place is not followed.
+    (place.volume / "mysql.ibd").unlink()
+    os.mkfifo(place.volume / "mysql.ibd")
+    assert step.read_head(str(place.volume), "mysql.ibd") == b""
 
 
 @pytest.mark.parametrize(("other", "refused"), [
@@ -365,6 +431,7 @@ def test_who_has_the_volume_in_use(place, other, refused):
 @pytest.mark.parametrize(("contents", "expected"), [
     ({"mysql_upgrade_history": HISTORY, "mysql_upgrade_info": "8.0.36"}, (True, "9.7.4-2", "")),
     ({"mysql_upgrade_history": "{"}, (True, "", "")),
+    ({"mysql_upgrade_info": "8.0.36", "mysql_upgrade_history": "{"}, (True, "8.0.36", "")),
     # Our own image makes it anew.
     ({".mooring-initialising": "", "mysql_upgrade_history": HISTORY}, (False, "", "")),
     ({"mysql_upgrade_info": "10.11.6-MariaDB"}, (True, "10.11.6-MariaDB", "MariaDB")),
@@ -378,15 +445,53 @@ def test_files_of_mysql(place, contents, expected):
 @pytest.mark.parametrize(("contents", "expected"), [
     ({}, (False, "")),
     ({"something": "else"}, (False, "")),
-    # 5.7 has no mysql.ibd.
+    # 5.7 has no mysql.ibd, and the other file only if somebody called mysql_upgrade.
     ({"mysql_upgrade_info": "5.7.44", "ibdata1": ""}, (True, "5.7.44")),
+    ({"ibdata1": "", "mysql/server_cost.frm": ""}, (True, "5.7")),
+    ({"ibdata1": "", "mysql/user.frm": ""}, (True, "5.6")),
+    ({"ibdata1": "", "mysql/server_cost.frm": "", "mysql_upgrade_info": "5.7.44"}, (True, "5.7.44")),
+    # Its creation was killed.
+    ({"ibdata1": ""}, (False, "")),
+    ({"ibdata1": "", "mysql/user.frm": "", "aria_log_control": ""}, (True, "")),
     ({"aria_log_control": ""}, (True, "")),
 ])
 def test_files_of_other_servers(place, contents, expected):
     for name, content in contents.items():
+        (place.volume / name).parent.mkdir(exist_ok=True)
         (place.volume / name).write_text(content)
     found = step.look_at_mysql(str(place.volume), set(os.listdir(place.volume)))
     assert (found["data"], found["version"]) == expected
+
+
+@pytest.mark.parametrize(("external", "mount"), [
+    (True, {"Type": "bind", "Source": "{path}", "RW": True}),
+    (True, {"Type": "bind", "Source": "{link}", "RW": True}),
+    (True, {"Type": "volume", "Name": "other", "Source": "{link}", "RW": True}),
+    (False, {"Type": "bind", "Source": "{path}", "RW": True}),
+])
+def test_who_has_the_directory_by_another_name(place, tmp_path, external, mount):
+    fill(place, mysql_upgrade_info="8.4.10")
+    (tmp_path / "link").symlink_to(place.volume)
+    if external:
+        place.engine.volume.update(Mountpoint="/absent", Options={
+            "type": "none", "o": "bind", "device": str(place.volume)})
+    mount["Source"] = mount["Source"].format(path=place.volume, link=tmp_path / "link")
+    elsewhere = {"Type": "bind", "Source": str(tmp_path), "RW": True}
+    gone = {"Type": "bind", "Source": "/absent", "RW": True}
+    ours = user("mooring-data_stores-redis-1", "mooring-data_stores", Mounts=[elsewhere])
+    place.engine.users = [user("log", Mounts=[elsewhere, gone]), ours, user("old", Mounts=[elsewhere, mount])]
+    with pytest.raises(MooringError, match="in use by old, which"):
+        place.run(external=external)
+    assert not place.record.exists()
+    mount["RW"] = False
+    # The container of ours that has other things does not make it ours.
+    assert place.run(external=external)["changed"] is True
+
+
+def test_a_server_that_nothing_is_declared_for(place):
+    assert place.run(engine="postgresql", volume="", image="postgres:17") == NOTHING_SAID
+    assert place.run(engine="postgresql", volume="", image="postgres:17", stage="after") == NOTHING_SAID
+    assert place.engine.asked == []
 
 
 def test_a_creation_that_failed(place):
@@ -414,6 +519,8 @@ def test_files_of_postgresql(place):
     assert step.look_at_postgresql(str(place.volume), names) == {
         "data": True, "version": "16", "owner": os.getuid()}
     assert place.run(engine="postgresql", image="postgres:16.4")["version"] == "16"
+    with pytest.raises(MooringError, match="postgres:18.1 is PostgreSQL 18, but .* does not read data of another"):
+        place.run(engine="postgresql", image="postgres:18.1")
 
 
 def test_what_a_container_puts_there_is_not_trusted(place, tmp_path):
@@ -440,7 +547,11 @@ def test_where_the_files_of_a_volume_lie(tmp_path, volume, expected):
 
 def test_a_volume_that_cannot_be_seen(place):
     place.engine.volume["Mountpoint"] += "/of-a-plugin"
-    assert "cannot be seen" in place.run()["notices"][0]
+    with pytest.raises(MooringError, match="cannot be seen"):
+        place.run(external=True)
+    assert "cannot be seen" in place.run(external=True, upgrade_from="8.4")["notices"][0]
+    with pytest.raises(MooringError, match="is MySQL 8.4, but the data directory in volume data is of MySQL 9.7"):
+        place.run(external=True, upgrade_from="9.7")
 
 
 def test_without_an_engine(place):
