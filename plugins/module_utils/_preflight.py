@@ -568,6 +568,16 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
 _TYPES: dict[str, type] = {"dict": dict, "list": list}
 
 
+# Names that the role data_stores needs, and for what.
+RESERVED_ACCOUNTS = {
+    "data_stores_mysql_accounts": {
+        "health": "the health check's account has it, and each start of the server gives that one its password"},
+    "data_stores_redis_accounts": {
+        "default": "it is who has not logged in, and is off",
+        "health": "the health check's account has it"},
+}
+
+
 def check_accounts(host: Host) -> t.Iterator[Problem]:
     """Accounts and schemas are spelled one way. Names are case-sensitive, people are not: defects 24 and 26."""
     for variable, setting in host.settings.items():
@@ -580,6 +590,10 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
                     how = "again" if known[1] == name else f"again with other capitals than '{known[1]}'"
                     yield Problem(host.name, f"{variable}[{index}].name", setting.source_of(f"[{index}].name"),
                                   f"the account '{name}' is declared {how}", "Keep one of them")
+                if name.lower() in RESERVED_ACCOUNTS.get(variable, {}):
+                    yield Problem(host.name, f"{variable}[{index}].name", setting.source_of(f"[{index}].name"),
+                                  f"the name '{name}' is taken: {RESERVED_ACCOUNTS[variable][name.lower()]}",
+                                  "Give it another name")
     variable = "data_stores_mysql_schemas"
     declared = host.get(variable, [])
     schemas = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in declared] \

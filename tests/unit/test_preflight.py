@@ -240,6 +240,13 @@ CASES = [
     # names that differ by capitals only
     ({"data_stores_mysql_accounts.1.name": "Demo"}, "declared again with other capitals than 'demo'"),  # defect 26
     ({"data_stores_mysql_accounts.1.name": "demo"}, "the account 'demo' is declared again"),  # defect 26
+    ({"data_stores_mysql_accounts.1.name": "health"},
+     "data_stores_mysql_accounts[1].name (group_vars/data_stores_mysql_accounts.yml:1): the name 'health' is taken: "
+     "the health check's account has it, and each start of the server gives that one its password. Give it another"),
+    ({"data_stores_mysql_accounts.1.name": "Health", "data_stores_mysql_accounts.1.host": "10.0.0.1"},
+     "the name 'Health' is taken"),
+    ({"data_stores_redis_accounts.0.name": "health"}, "data_stores_redis_accounts[0].name (group_vars/"),
+    ({"data_stores_redis_accounts.0.name": "default"}, "is taken: it is who has not logged in"),
     ({"data_stores_mysql_schemas": ["demo", "Demo"]}, "the schema 'Demo' differs from 'demo'"),
     ({"data_stores_mysql_accounts.0.grants": {"DEMO.*": ["SELECT"]}},
      "grant on 'DEMO.*', but the schema is 'demo'. Write demo.*."),  # defect 24
