@@ -73,7 +73,7 @@ class DeclaredRole:
 
 @dataclasses.dataclass(frozen=True)
 class DeclaredDatabase:
-    """A database that its owner alone may connect to."""
+    """A database on which its owner alone is granted CONNECT, and which has no limit of connections of its own."""
 
     name: str
     owner: str
@@ -112,7 +112,11 @@ class Role:
 
 @dataclasses.dataclass(frozen=True)
 class Database:
-    """A database as the server has it; ``owner_may`` is whether all rights of an owner are its owner's."""
+    """A database as the server has it.
+
+    ``owner_may`` is whether all rights of an owner are its owner's. ``guests`` are other roles that were granted
+    CONNECT, superusers aside, who need no right.
+    """
 
     owner: str
     encoding: str = ENCODING
@@ -120,6 +124,7 @@ class Database:
     connection_limit: int = -1
     public: bool = False
     owner_may: bool = True
+    guests: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +225,7 @@ def decide(server: Server, declaration: Declaration) -> Plan:
         if there and there.encoding != ENCODING:
             suspicious.append(f"The database {database.name} has the encoding {there.encoding} and not {ENCODING}, "
                               "which no run changes: dump it, drop it, run again, and restore the dump.")
-    suspicious += _suspicious(server, set(declaration.passwords), declaration.administrator)
+    suspicious += _suspicious(server, declaration)
     return Plan(tuple(differences), tuple(statements), tuple(suspicious))
 
 
@@ -261,11 +266,15 @@ def _word(attribute: str, wanted: Role) -> str:
 
 def _decide_database(database: DeclaredDatabase, found: Database | None) -> tuple[list[Difference], list[Statement]]:
     subject, name, owner = f"postgres database {database.name}", quote_name(database.name), quote_name(database.owner)
-    revoke = Statement(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+
+    def revoke(*grantees: str) -> Statement:
+        # What one that may pass the right on has passed on goes with it.
+        return Statement(f"REVOKE CONNECT ON DATABASE {name} FROM {', '.join(grantees)} CASCADE")
+
     if found is None:
         # template1 may have been filled by hand, and would not take another encoding.
         create = Statement(f"CREATE DATABASE {name} OWNER {owner} ENCODING '{ENCODING}' TEMPLATE template0")
-        return [Difference(subject, "presence", "present", None)], [create, revoke]
+        return [Difference(subject, "presence", "present", None)], [create, revoke("PUBLIC")]
     differences, statements = [], []
     if found.owner != database.owner:
         differences.append(Difference(subject, "owner", database.owner, found.owner))
@@ -277,21 +286,32 @@ def _decide_database(database: DeclaredDatabase, found: Database | None) -> tupl
     if not found.owner_may:
         differences.append(Difference(subject, "rights of the owner", "all", "some"))
         statements.append(Statement(f"GRANT ALL ON DATABASE {name} TO {owner}"))
-    if found.public:
-        differences.append(Difference(subject, "CONNECT of PUBLIC", "revoked", "granted"))
-        statements.append(revoke)
+    # The limit of the role is the one that is declared.
+    if found.connection_limit != -1:
+        differences.append(Difference(subject, "connection_limit", -1, found.connection_limit))
+        statements.append(Statement(f"ALTER DATABASE {name} CONNECTION LIMIT -1"))
+    guests = {"PUBLIC": "PUBLIC"} if found.public else {}
+    guests.update({f"role {guest}": quote_name(guest) for guest in found.guests if guest != database.owner})
+    differences += [Difference(subject, f"CONNECT of {guest}", "revoked", "granted") for guest in guests]
+    if guests:
+        statements.append(revoke(*guests.values()))
     return differences, statements
 
 
-def _suspicious(server: Server, managed: set[str], administrator: str) -> t.Iterator[str]:
+def _suspicious(server: Server, declaration: Declaration) -> t.Iterator[str]:
     """What gives away more than was declared and is not a declared role's own attribute."""
+    managed, administrator = set(declaration.passwords), declaration.administrator
+    owners = {database.owner for database in declaration.databases}
     for name, role in sorted(server.roles.items()):
         if role.superuser and name not in managed and name != administrator:
             yield (f"PostgreSQL's role {name} is a superuser and is not declared. If nobody needs it: "
                    f"ALTER ROLE {quote_name(name)} NOSUPERUSER NOLOGIN.")
     for member, group in sorted(server.members):
         powerful = group.startswith(OWN_PREFIX) or server.roles.get(group, Role()).superuser
-        if member in managed and powerful:
+        if group in owners and not server.roles.get(member, Role()).superuser:
+            yield (f"PostgreSQL's role {member} is a member of {group} and may what that one may, such as connect to "
+                   f"its database. If nobody needs that: REVOKE {quote_name(group)} FROM {quote_name(member)}.")
+        elif member in managed and powerful:
             yield (f"PostgreSQL's role {member} is a member of {group}, which reaches beyond its database. If nobody "
                    f"needs that: REVOKE {quote_name(group)} FROM {quote_name(member)}.")
 
@@ -394,11 +414,13 @@ class Postgres:
             accepts = (not _is_wrong_password(self.refuses(name, passwords[name]))) if name in passwords else None
             found[name] = Role(*attributes, connection_limit=limit, expires=expires, accepts_password=accepts)
         rights = "pg_catalog.aclexplode(coalesce(datacl, pg_catalog.acldefault('d', datdba)))"
-        databases = {name: Database(*fields) for name, *fields in self._rows(
+        databases = {name: Database(*fields, tuple(guests)) for name, *fields, guests in self._rows(
             "SELECT datname, pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_encoding_to_char(encoding), "
             "datallowconn, datconnlimit, "
             f"EXISTS (SELECT FROM {rights} WHERE grantee = 0 AND privilege_type = 'CONNECT'), "
-            f"(SELECT count(DISTINCT privilege_type) = 3 FROM {rights} WHERE grantee = datdba) "
+            f"(SELECT count(DISTINCT privilege_type) = 3 FROM {rights} WHERE grantee = datdba), "
+            f"ARRAY(SELECT DISTINCT rolname::text FROM {rights} JOIN pg_catalog.pg_roles ON pg_roles.oid = grantee "
+            "WHERE privilege_type = 'CONNECT' AND grantee <> datdba AND NOT rolsuper ORDER BY 1) "
             "FROM pg_catalog.pg_database")}
         members = self._rows(
             "SELECT pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid) "

@@ -11,8 +11,10 @@ short_description: Make PostgreSQL databases and the roles that own them equal t
 version_added: 0.2.0
 description:
   - Creates declared databases, each with a role that owns it and that can log in and nothing else. The right to
-    connect is taken from everybody but the owner.
-  - Takes back what was changed by hand, such as SUPERUSER, another password, another owner.
+    connect is taken from everybody who was granted it but the owner. Superusers need no right, and a member of the
+    owner has the owner's, which is reported.
+  - Takes back what was changed by hand, such as SUPERUSER, another password, another owner, a limit of the
+    database's connections.
   - Runs on the host of the server and speaks through the server's socket, so that no port has to be published.
   - Roles and databases that are not declared are never touched. A superuser among them is reported.
   - Password hashes are never read. Whether a password is the declared one is found out by logging in. A new one

@@ -109,7 +109,7 @@ def test_everything_is_made_where_nothing_is():
         f"CREATE ROLE \"shop\" {kept} -1 PASSWORD '********'",
         f"CREATE ROLE \"health\" {kept} 3 PASSWORD '********'",
         'CREATE DATABASE "shop" OWNER "shop" ENCODING \'UTF8\' TEMPLATE template0',
-        'REVOKE CONNECT ON DATABASE "shop" FROM PUBLIC',
+        'REVOKE CONNECT ON DATABASE "shop" FROM PUBLIC CASCADE',
     ]
     assert "password" not in repr(plan)
     assert plan.diff["before"] == ""
@@ -139,8 +139,20 @@ def test_everything_is_made_where_nothing_is():
     (with_database(owner_may=False), [("database shop", "rights of the owner", "all", "some")],
      ['GRANT ALL ON DATABASE "shop" TO "shop"']),
     (with_database(public=True), [("database shop", "CONNECT of PUBLIC", "revoked", "granted")],
-     ['REVOKE CONNECT ON DATABASE "shop" FROM PUBLIC']),
-    (with_database(connection_limit=0), [], []),
+     ['REVOKE CONNECT ON DATABASE "shop" FROM PUBLIC CASCADE']),
+    (with_database(connection_limit=0), [("database shop", "connection_limit", -1, 0)],
+     ['ALTER DATABASE "shop" CONNECTION LIMIT -1']),
+    (with_database(guests=("a b", "PUBLIC")),
+     [("database shop", "CONNECT of role a b", "revoked", "granted"),
+      ("database shop", "CONNECT of role PUBLIC", "revoked", "granted")],
+     ['REVOKE CONNECT ON DATABASE "shop" FROM "a b", "PUBLIC" CASCADE']),
+    (with_database(guests=("mallory",), public=True),
+     [("database shop", "CONNECT of PUBLIC", "revoked", "granted"),
+      ("database shop", "CONNECT of role mallory", "revoked", "granted")],
+     ['REVOKE CONNECT ON DATABASE "shop" FROM PUBLIC, "mallory" CASCADE']),
+    # What it was granted before becomes its own.
+    (with_database(owner="postgres", guests=("shop",)), [("database shop", "owner", "shop", "postgres")],
+     ['ALTER DATABASE "shop" OWNER TO "shop"']),
 ])
 def test_what_was_changed_by_hand_is_named_and_undone(server, differences, statements):
     plan = decide(server, DECLARATION)
@@ -152,7 +164,7 @@ def test_names_are_quoted():
     plan = decide(Server(), declared([{**SHOP, "name": 'a"; DROP', "owner": "B c"}], [], "postgres"))
     assert [str(one) for one in plan.statements][1:] == [
         'CREATE DATABASE "a""; DROP" OWNER "B c" ENCODING \'UTF8\' TEMPLATE template0',
-        'REVOKE CONNECT ON DATABASE "a""; DROP" FROM PUBLIC']
+        'REVOKE CONNECT ON DATABASE "a""; DROP" FROM PUBLIC CASCADE']
 
 
 @pytest.mark.parametrize(("server", "says"), [
@@ -160,6 +172,8 @@ def test_names_are_quoted():
     (dataclasses.replace(AS_DECLARED, members=(("shop", "pg_read_server_files"),)),
      "shop is a member of pg_read_server_files"),
     (dataclasses.replace(AS_DECLARED, members=(("shop", "postgres"),)), "shop is a member of postgres"),
+    (dataclasses.replace(AS_DECLARED, members=(("mallory", "shop"),)),
+     'mallory is a member of shop and may what that one may'),
     (with_database(encoding="LATIN1"), "has the encoding LATIN1 and not UTF8"),
 ])
 def test_what_no_run_changes_is_reported(server, says):
@@ -172,6 +186,7 @@ def test_what_no_run_changes_is_reported(server, says):
 @pytest.mark.parametrize("server", [
     dataclasses.replace(AS_DECLARED, roles={**ROLES, "other": Role(createdb=True)}),
     dataclasses.replace(AS_DECLARED, members=(("other", "postgres"), ("shop", "readers"))),
+    dataclasses.replace(AS_DECLARED, members=(("postgres", "shop"), ("other", "health"))),
     dataclasses.replace(AS_DECLARED, databases={**DATABASES, "other": Database("other", "LATIN1", public=True)}),
 ])
 def test_what_is_not_declared_is_left_alone(server):
@@ -211,7 +226,7 @@ class Library:
         self.rows = {
             "pg_roles": [("postgres", *[True] * 6, -1, False), ("shop", True, *[False] * 5, -1, False),
                          ("health", True, *[False] * 5, 3, False)],
-            "pg_database": [("shop", "shop", "UTF8", True, -1, False, True)],
+            "pg_database": [("shop", "shop", "UTF8", True, -1, False, True, [])],
             "pg_auth_members": [("shop", "readers")],
         }
         self.extensions = self
@@ -289,6 +304,8 @@ def test_the_server_is_read_in_three_queries(server):
     with Postgres(server.socket, "postgres", "admin") as postgres:
         assert postgres.read(DECLARATION.passwords) == Server(
             ROLES, {"shop": Database("shop")}, (("shop", "readers"),))
+        server.rows["pg_database"] = [("shop", "shop", "UTF8", True, 7, False, True, ["mallory"])]
+        assert postgres.read({}).databases == {"shop": Database("shop", connection_limit=7, guests=("mallory",))}
     # One for each declared role, and the session itself.
     assert server.closed == 3
 
@@ -324,7 +341,7 @@ def test_what_comes_after_the_password_is_no_other_password(server, said):
 
 def test_a_statement_that_fails_does_not_stop_the_others_and_quotes_no_secret(server):
     server.passwords["shop"] = "by hand"
-    server.rows["pg_database"] = [("shop", "postgres", "UTF8", True, -1, True, True)]
+    server.rows["pg_database"] = [("shop", "postgres", "UTF8", True, -1, True, True, [])]
     server.fails["ALTER ROLE"] = Error("LINE 1: ... PASSWORD 'SCRAM-SHA-256$of-shop'", "no more space")
     with pytest.raises(MooringError) as error:
         converge(server)
@@ -334,7 +351,7 @@ def test_a_statement_that_fails_does_not_stop_the_others_and_quotes_no_secret(se
 
 
 def test_a_statement_without_effect_is_noticed(server):
-    server.rows["pg_database"] = [("shop", "postgres", "UTF8", True, -1, False, True)]
+    server.rows["pg_database"] = [("shop", "postgres", "UTF8", True, -1, False, True, [])]
     with pytest.raises(MooringError, match='these are still needed: ALTER DATABASE "shop" OWNER TO "shop"'):
         converge(server)
 
