@@ -13,7 +13,8 @@ description:
     refuses what could cost data. It changes nothing but its own record.
   - It refuses an upgrade that nobody has asked for, one that skips a series, a downgrade, an empty directory where
     there was data, a volume that a container of somebody else has in use, files of another user or of MariaDB, and
-    a directory whose creation failed half-way. The message says how to go on.
+    a directory whose creation failed half-way. Where nobody can tell the version of the data, it refuses as well.
+    The message says how to go on.
   - A data directory that somebody else has made is adopted.
 options:
   engine:
@@ -22,7 +23,7 @@ options:
     choices: [mysql, postgresql]
     required: true
   volume:
-    description: Name of the volume.
+    description: Name of the volume. An empty one makes the module do nothing, for a server that is optional.
     type: str
     required: true
   external:
@@ -44,8 +45,8 @@ options:
     type: int
   upgrade_from:
     description: >-
-      The series that may be upgraded, such as C(8.4). It has to be the one that is there. PostgreSQL does not
-      upgrade data in place and has no use for it.
+      The series that may be upgraded, such as C(8.4). It has to be the one that is there; where nobody can tell that,
+      it is taken for it. PostgreSQL does not upgrade data in place and has no use for it.
     type: str
     default: ""
   record:
