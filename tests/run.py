@@ -189,6 +189,11 @@ def prove_certificates(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/certificates.py")
 
 
+def prove_grants(stage: Stage) -> None:
+    """MySQL's accounts, and what the stores acknowledged, against real servers."""
+    stage.check(sys.executable, "tests/prove/grants.py")
+
+
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
@@ -200,7 +205,8 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
     "unit": unit,
 }
 # What `make test` has no time for; `make test-full` runs it.
-FULL: dict[str, t.Callable[[Stage], None]] = {"prove-drift": prove_drift, "prove-certificates": prove_certificates}
+FULL: dict[str, t.Callable[[Stage], None]] = {
+    "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants}
 
 
 def say(text: str) -> None:

@@ -97,16 +97,21 @@ class Server:
         self.sql(*(f"DROP USER {user}@{host}" for user, host in accounts),
                  *(f"DROP DATABASE `{name.replace('`', '``')}`" for (name,) in schemas), "DO 1")
 
-    def converge(self, accounts: t.Sequence[dict[str, t.Any]] = (), check: bool = False, **params: t.Any) -> Outcome:
-        """The step, as the module runs it."""
+    def given(self, accounts: t.Sequence[dict[str, t.Any]], **params: t.Any) -> dict[str, t.Any]:
+        """The module's arguments, with their defaults."""
         given = {"socket": str(self.socket), "login_password": PASSWORD, "accounts": list(accounts), **params}
         checked = ArgumentSpecValidator(step.ARGUMENT_SPEC).validate(given)
         assert not checked.error_messages, checked.error_messages
+        return checked.validated_parameters
+
+    def converge(self, accounts: t.Sequence[dict[str, t.Any]] = (), check: bool = False, **params: t.Any) -> Outcome:
+        """The step, as the module runs it."""
+        given = self.given(accounts, **params)
         warnings: list[str] = []
         module = types.SimpleNamespace(check_mode=check, warn=warnings.append, run_command=_run)
         began = time.monotonic()
         try:
-            result = step.converge(module, checked.validated_parameters)
+            result = step.converge(module, given)
         except MooringError as error:
             return Outcome(str(error), error.details, warnings, time.monotonic() - began)
         return Outcome("", result, warnings, time.monotonic() - began)
@@ -124,6 +129,53 @@ class Outcome(t.NamedTuple):
         """The result of a run that has to end well."""
         assert not self.error, self.error
         return self.result
+
+
+def many(server: Server, accounts: int = 1000, schemas: int = 50) -> list[dict[str, t.Any]]:
+    """Make that many accounts with 20 grants each; their declaration, which is what the server has.
+
+    12 levels are schemas, 6 tables, one of them with columns only, and 2 routines. The rows go into the server's
+    tables, because 20,000 statements would take minutes; one FLUSH makes them what the server honours.
+    """
+    server.sql(*(f"CREATE DATABASE many{number}" for number in range(schemas)),
+               *(f"CREATE TABLE many{number}.t{table} (a INT, b INT)" for number in range(schemas)
+                 for table in range(2)),
+               *(f"CREATE {kind} many{number}.{name}" for number in range(schemas) for kind, name in (
+                   ("PROCEDURE", "work() SELECT 1"), ("FUNCTION", "twice(x INT) RETURNS INT DETERMINISTIC RETURN x"))),
+               "CREATE USER many IDENTIFIED BY 'x' REQUIRE SSL")
+    declared = []
+    rows: dict[str, list[str]] = {"db": [], "tables_priv": [], "columns_priv": [], "procs_priv": []}
+    for number in range(accounts):
+        name, grants = f"many{number}", {}
+        for turn in range(12):
+            schema = f"many{(number + turn) % schemas}"
+            grants[f"{schema}.*"] = ["SELECT", "INSERT"] if turn % 2 else ["SELECT", "CREATE VIEW"]
+            rows["db"].append(f"('%', '{schema}', '{name}', 'Y', '{'NY'[turn % 2]}', '{'YN'[turn % 2]}')")
+        for turn in range(5):
+            schema = f"many{(number + turn) % schemas}"
+            grants[f"{schema}.t0"] = ["UPDATE", "DELETE"]
+            rows["tables_priv"].append(f"('%', '{schema}', '{name}', 't0', 'Update,Delete', '')")
+        schema = f"many{number % schemas}"
+        grants[f"{schema}.t1"] = ["UPDATE (a, b)"]
+        rows["tables_priv"].append(f"('%', '{schema}', '{name}', 't1', '', 'Update')")
+        rows["columns_priv"] += [f"('%', '{schema}', '{name}', 't1', '{column}', 'Update')" for column in "ab"]
+        for kind, routine in (("PROCEDURE", "work"), ("FUNCTION", "twice")):
+            grants[f"{kind} {schema}.{routine}"] = ["EXECUTE"]
+            rows["procs_priv"].append(f"('%', '{schema}', '{name}', '{routine}', '{kind}', 'Execute')")
+        declared.append({"name": name, "password": "x", "grants": grants})
+    columns = {"db": "Host, Db, User, Select_priv, Insert_priv, Create_view_priv",
+               "tables_priv": "Host, Db, User, Table_name, Table_priv, Column_priv",
+               "columns_priv": "Host, Db, User, Table_name, Column_name, Column_priv",
+               "procs_priv": "Host, Db, User, Routine_name, Routine_type, Proc_priv"}
+    server.sql(
+        # Everybody has the password of the one that was made by a statement.
+        "CREATE TEMPORARY TABLE mysql.copied SELECT * FROM mysql.user WHERE User = 'many'",
+        *(statement for one in declared for statement in (
+            f"UPDATE mysql.copied SET User = '{one['name']}'", "INSERT INTO mysql.user SELECT * FROM mysql.copied")),
+        *(f"INSERT INTO mysql.{table} ({columns[table]}) VALUES {', '.join(values)}"
+          for table, values in rows.items()),
+        "FLUSH PRIVILEGES", "DROP USER many")
+    return declared
 
 
 def _run(argv: list[str], data: str | None = None) -> tuple[int, str, str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platform in a node container, reached over SSH: what the proofs of drift and of certificates work on.
+"""The platform in a node container, reached over SSH: what the longer proofs work on.
 
 Everything comes from a clone of the last commit, so that work in the repository
 does not change what is being proved.
@@ -123,7 +123,7 @@ class Site:
     """The node, its inventory, and everything that is done to it."""
 
     def __init__(self, scratch: pathlib.Path, topic: str = "drift",
-                 extra: dict[str, dict[str, t.Any]] | None = None) -> None:
+                 extra: dict[str, dict[str, t.Any]] | None = None, images: t.Sequence[str] = IMAGES) -> None:
         self.scratch = scratch
         self.topic = topic
         self.node = lab.Node(f"prove-{topic}", NODE)
@@ -132,6 +132,7 @@ class Site:
         self.log = ROOT / ".cache" / f"prove-{topic}.log"
         self.naive = scratch / "naive.yml"
         self.extra = extra or EXTRA
+        self.images = images
         self._runs = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -163,10 +164,10 @@ class Site:
     def need_images(self) -> None:
         """Build the images on this machine, where it lacks one; the node gets copies."""
         here = lab.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-        if set(IMAGES) <= set(here):
+        if set(self.images) <= set(here):
             return
         self.say("building the images on this machine")
-        names = [image.removeprefix("mooring.local/").partition(":")[0] for image in IMAGES]
+        names = [image.removeprefix("mooring.local/").partition(":")[0] for image in self.images]
         variables = {"distro_images_build": list(dict.fromkeys(names)), "mooring_domain": NAME}
         playbook = self.scratch / "images.yml"
         playbook.write_text(json.dumps([{
@@ -182,7 +183,7 @@ class Site:
         self.declare()
         self.say("converging it: the engine, then the site")
         self.run("--tags", "docker_engine").good("installing the engine")
-        self.node.load(IMAGES)
+        self.node.load(self.images)
         self.run(*arguments).good("converging the site")
 
     def say(self, text: str) -> None:
