@@ -59,12 +59,14 @@ def local_socket() -> str:
 def ending(exit_code: int, out_of_memory: bool) -> str:
     """How a process ended, to follow the name of its container.
 
-    128 + n is a signal (wait(2) as a shell tells it); 137 is SIGKILL, which the
-    kernel sends when the memory limit is reached, and the engine when a stop
-    took too long.
+    128 + n is signal n. 9 is what the kernel sends when the memory limit is
+    reached; not every engine notices (20.10 on some kernels does not), and then
+    this is no more than likely.
     """
     if out_of_memory:
         return f"ran out of the memory that its limit allows and was killed (status {exit_code})"
+    if exit_code == 137:
+        return "was killed (status 137), as a process is that needs more memory than its limit allows"
     if exit_code > 128:
         return f"was ended by signal {exit_code - 128} (status {exit_code})"
     return f"ended with status {exit_code}"
@@ -107,6 +109,14 @@ class Docker:
         if answer and answer[0] == 200:
             return str(answer[1]["Version"])
         rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Version}}"])
+        return out.strip() if rc == 0 else ""
+
+    def architecture(self) -> str:
+        """The engine's architecture in the words of images, such as amd64; empty where none answers."""
+        answer = self._ask("/version")
+        if answer and answer[0] == 200:
+            return str(answer[1]["Arch"])
+        rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Arch}}"])
         return out.strip() if rc == 0 else ""
 
     def answers(self) -> bool:

@@ -368,10 +368,10 @@ class Record:
 
 
 def brief(why: str) -> str:
-    """The reason in an error without the log lines that it quotes, at most 400 characters of it."""
+    """The reason in an error without the log lines that it quotes, at most 600 characters of it."""
     lines = why.strip().splitlines()
     quotes = next((number for number, line in enumerate(lines, start=1) if line.endswith(":")), len(lines))
-    return " ".join(line.strip() for line in lines[:quotes]).rstrip(":")[:400]
+    return " ".join(line.strip() for line in lines[:quotes]).rstrip(":")[:600]
 
 
 def moment(seconds: float) -> str:

@@ -96,7 +96,7 @@ class Host:
         in_a_row = 0
         while True:
             running = self.colour(colour)
-            why = f"has no address on the network {self.network} (it is {running.status})"
+            why = running.ended() or f"has no address on the network {self.network} (it is {running.status})"
             # The container is looked up again only after a refusal: it may have
             # been restarted at another address.
             while running.address and in_a_row < readiness.successes:

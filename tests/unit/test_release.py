@@ -320,6 +320,8 @@ WELL = Colour(container="a", status="running", health="healthy", started="then")
     ({"status": "restarting", "exit_code": 139}, "was ended by signal 11 (status 139)"),
     ({"status": "exited", "exit_code": 137, "out_of_memory": True},
      "ran out of the memory that its limit allows and was killed (status 137)"),
+    ({"status": "exited", "exit_code": 137},
+     "was killed (status 137), as a process is that needs more memory than its limit allows"),
     ({"status": "paused"}, "is paused"),
     ({"started": "now"}, "was restarted"),
     ({"health": "unhealthy"}, "turned unhealthy"),
@@ -339,7 +341,7 @@ def test_only_what_was_in_service_counts_as_proved():
 @pytest.mark.parametrize(("why", "kept"), [
     ("green did not become ready.", "green did not become ready."),
     ("Not up.\nshop-1 is exited; its last lines:\nhunter2", "Not up. shop-1 is exited; its last lines"),
-    ("x" * 500, "x" * 400),
+    ("x" * 700, "x" * 600),
     ("", ""),
 ])
 def test_the_record_keeps_the_reason_and_no_log_lines(why, kept):
