@@ -66,10 +66,14 @@ class ActionModule(ActionBase):
             if name in specs:
                 shared.options.update(specs.pop(name).options)
         names = self._groups["all"]
+        foreign: tuple[str, ...] = ()
         if args["components"]:
+            foreign = tuple(f"{name}_" for name in specs if name not in args["components"])
             specs = {name: spec for name, spec in specs.items() if name in args["components"]}
             names = [name for name in names if any(name in self._groups.get(group, ()) for group in specs)]
         hosts = [self._host(name, specs, shared, args["facts"]) for name in names]
+        for host in hosts:
+            host.literals = [one for one in host.literals if not one.variable.startswith(foreign)]
         inventory = Inventory(
             directory=short(str((task_vars or {}).get("inventory_dir") or "inventory")),
             hosts=hosts,

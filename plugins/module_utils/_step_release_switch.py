@@ -10,6 +10,7 @@ import dataclasses
 import time
 import typing as t
 
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
@@ -286,7 +287,9 @@ class Deployment:
     def enter_failure(self, why: str) -> None:
         """Write down that a deployment was undone."""
         record = self.host.store.record()
-        record.failed(self.entry(self.host.colour(self.target)), why.splitlines()[0])
+        # It may quote what a migration printed.
+        said = remove_values(why.splitlines()[0], {str(value) for value in self.params["secrets"].values() if value})
+        record.failed(self.entry(self.host.colour(self.target)), said)
         self.host.store.save(record)
 
     def expect_lock(self, todo: _release.Steps) -> None:

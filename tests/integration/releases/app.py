@@ -57,7 +57,8 @@ def eat() -> None:
 def main() -> int:
     assert FAULT in FAULTS
     if sys.argv[1:] == ["migrate"]:
-        print("migration: table orders is locked" if FAULT == "migration" else "migrated", flush=True)
+        with open("/run/secrets/password", encoding="utf-8") as secret:
+            print(f"migration with {secret.read()}: table orders is locked" if FAULT == "migration" else "migrated")
         return 1 if FAULT == "migration" else 0
     print(f"release {os.environ['RELEASE']} starts ({FAULT or 'good'})", flush=True)
     if FAULT == "crash-at-start":
