@@ -112,13 +112,17 @@ class Deployment:
                 self.figures["switch_ms"] = round((time.monotonic() - begin) * 1000, 1)
                 self.figures["seconds"] = round(time.monotonic() - self.begin, 2)
             self.prove_through_proxy()
-            if todo.switches and (todo.start or not self.host.store.record().has_served(self.params["seal"])):
+            if todo.previous is not None and (todo.start or not self.has_served()):
                 self.host.watch(self.target, self.params["port"], self.readiness, running)
         if todo.record:
             self.record(running)
             self.remove_superseded_images()
         if todo.stop_previous:
             self.stop_idle(situation)
+
+    def has_served(self) -> bool:
+        """Whether what the target runs was in service before; if not, requests may break what questions did not."""
+        return self.host.store.record().has_served(self.params["seal"])
 
     def expect_own_container(self, target: _release.Colour) -> None:
         """Refuse a colour that this run did not make."""
