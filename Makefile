@@ -12,8 +12,9 @@ DATA ?=
 ENGINE ?=
 COMPONENT ?=
 FORMAT ?= table
+RELEASE ?=
 
-.PHONY: help venv up down status check drift test test-full bench prove clean
+.PHONY: help venv up down status check drift deploy rollback history test test-full bench prove clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -33,6 +34,15 @@ drift: $(VENV)/.runtime ## report what is not as declared: a table, and a page a
 
 status: $(VENV)/.runtime ## one table of what runs (FORMAT=json: one JSON document)
 	@$(PLAYBOOK) playbooks/status.yml -e status_format=$(FORMAT)
+
+deploy: $(VENV)/.runtime ## deploy the application alone (RELEASE=1.4.2; without one, what the inventory declares)
+	@$(PLAYBOOK) playbooks/deploy.yml $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
+
+rollback: $(VENV)/.runtime ## back to the release that served before, or to RELEASE=1.4.1
+	@$(PLAYBOOK) playbooks/rollback.yml $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
+
+history: $(VENV)/.runtime ## what was deployed, when, by whom, and what became of it (FORMAT=json)
+	@$(PLAYBOOK) playbooks/history.yml -e status_format=$(FORMAT)
 
 down: $(VENV)/.runtime ## remove what `up` made, or one COMPONENT; asks before data goes (DATA=delete does not ask, DATA=keep keeps it)
 	@$(PLAYBOOK) playbooks/teardown.yml \

@@ -29,11 +29,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     placeholder,
     service_names,
 )
-
-try:  # ansible-core 2.19 and newer
-    from ansible._internal._datatag._tags import Origin
-except ImportError:
-    Origin = None
+from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, short
 
 display = Display()
 
@@ -56,6 +52,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _validation, args = self.validate_argument_spec(argument_spec={
             "facts": {"type": "str", "required": True},
+            "components": {"type": "list", "elements": "str", "default": []},
         })
         self._hostvars = (task_vars or {})["hostvars"]
         self._groups = (task_vars or {})["groups"]
@@ -68,9 +65,17 @@ class ActionModule(ActionBase):
         for name in SHARED_ROLES:
             if name in specs:
                 shared.options.update(specs.pop(name).options)
-        hosts = [self._host(name, specs, shared, args["facts"]) for name in self._groups["all"]]
+        names = self._groups["all"]
+        foreign: tuple[str, ...] = ()
+        if args["components"]:
+            foreign = tuple(f"{name}_" for name in specs if name not in args["components"])
+            specs = {name: spec for name, spec in specs.items() if name in args["components"]}
+            names = [name for name in names if any(name in self._groups.get(group, ()) for group in specs)]
+        hosts = [self._host(name, specs, shared, args["facts"]) for name in names]
+        for host in hosts:
+            host.literals = [one for one in host.literals if not one.variable.startswith(foreign)]
         inventory = Inventory(
-            directory=_short(str((task_vars or {}).get("inventory_dir") or "inventory")),
+            directory=short(str((task_vars or {}).get("inventory_dir") or "inventory")),
             hosts=hosts,
             roles=specs,
             shared=shared,
@@ -167,27 +172,6 @@ def resolve(templar: Templar, raw: t.Any) -> Setting:
     except AnsibleError as error:  # a container that resolves its parts when they are read
         setting.errors[""] = str(error)
     return setting
-
-
-def origin(value: t.Any) -> str:
-    """``file:line`` of a value, as far as this version of Ansible keeps it."""
-    if Origin is not None:
-        tag = Origin.get_tag(value)
-        if tag is None:
-            return ""
-        if not tag.path:
-            return "command line" if "CLI" in (tag.description or "") else ""
-        return _short(tag.path) + (f":{tag.line_num}" if tag.line_num else "")
-    position = getattr(value, "ansible_pos", None)
-    return f"{_short(position[0])}:{position[1]}" if position else ""
-
-
-def _short(path: str) -> str:
-    """Relative to where the user stands, if it lies there."""
-    try:
-        return str(pathlib.Path(path).relative_to(pathlib.Path.cwd()))
-    except ValueError:
-        return path
 
 
 def literals(raw: dict[str, t.Any]) -> list[Literal]:

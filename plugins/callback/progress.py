@@ -19,7 +19,8 @@ description:
   - After a run of more than O(summary_after) seconds, prints one line with the minutes, the number of changes and the
     three slowest tasks.
   - With the extra variable C(status_format=json), sends everything that Ansible says to standard error, and the
-    report of P(mooring.stack.platform_status#module) alone to standard output, so that it can be piped to a parser.
+    report of P(mooring.stack.platform_status#module) or P(mooring.stack.release_history#module) alone to standard
+    output, so that it can be piped to a parser.
 requirements:
   - Enable it with C(callbacks_enabled = mooring.stack.progress) in C(ansible.cfg).
 options:
@@ -53,7 +54,7 @@ import typing as t
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.vars import load_extra_vars
 
-REPORT_ACTION = "mooring.stack.platform_status"
+REPORT_ACTIONS = ("mooring.stack.platform_status", "mooring.stack.release_history")
 
 
 class Clockwork:
@@ -137,7 +138,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._ended(result)
-        if self._json and result._task.resolved_action == REPORT_ACTION:
+        if self._json and result._task.resolved_action in REPORT_ACTIONS:
             self._report["hosts"][result._host.get_name()] = result._result["status"]
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:

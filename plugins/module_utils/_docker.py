@@ -56,6 +56,22 @@ def local_socket() -> str:
     return SOCKET if context == "default" else ""
 
 
+def ending(exit_code: int, out_of_memory: bool) -> str:
+    """How a process ended, to follow the name of its container.
+
+    128 + n is signal n. 9 is what the kernel sends when the memory limit is
+    reached; not every engine notices (20.10 on some kernels does not), and then
+    this is no more than likely.
+    """
+    if out_of_memory:
+        return f"ran out of the memory that its limit allows and was killed (status {exit_code})"
+    if exit_code == 137:
+        return "was killed (status 137), as a process is that needs more memory than its limit allows"
+    if exit_code > 128:
+        return f"was ended by signal {exit_code - 128} (status {exit_code})"
+    return f"ended with status {exit_code}"
+
+
 class Docker:
     """The docker CLI as argument lists, and the engine's answers.
 
@@ -93,6 +109,14 @@ class Docker:
         if answer and answer[0] == 200:
             return str(answer[1]["Version"])
         rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Version}}"])
+        return out.strip() if rc == 0 else ""
+
+    def architecture(self) -> str:
+        """The engine's architecture in the words of images, such as amd64; empty where none answers."""
+        answer = self._ask("/version")
+        if answer and answer[0] == 200:
+            return str(answer[1]["Arch"])
+        rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Arch}}"])
         return out.strip() if rc == 0 else ""
 
     def answers(self) -> bool:
@@ -166,6 +190,19 @@ class Docker:
     def project_containers(self, project: str) -> list[dict[str, t.Any]]:
         """``docker inspect`` of every container of a Compose project, stopped ones too."""
         return self.inspect("container", self.containers(f"com.docker.compose.project={project}", NO_ONE_OFF))
+
+    def last_ending(self, container: str, since: float, until: float) -> str:
+        """How the container's process last ended between two times (seconds since 1970); "" if it did not.
+
+        Its state does not tell once a restart policy has started it again, the
+        engine's events do: it keeps the last 256 of them.
+        """
+        out = self.run("events", "--since", f"{since:.9f}", "--until", f"{until:.9f}", "--filter",
+                       f"container={container}", "--filter", "event=die", "--filter", "event=oom",
+                       "--format", "{{json .}}")
+        events = [json.loads(line) for line in out.splitlines()]
+        codes = [int(one["Actor"]["Attributes"].get("exitCode") or 0) for one in events if one["Action"] == "die"]
+        return ending(codes[-1], any(one["Action"] == "oom" for one in events)) if codes else ""
 
     def logs(self, container: str, lines: int) -> str:
         """The last ``lines`` log lines of a container, standard error included."""

@@ -19,6 +19,7 @@ import json
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._docker import ending
 
 DIGEST_LABEL = "mooring.digest"
 COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
@@ -107,7 +108,8 @@ class Container:
 
     ``started_at`` in nanoseconds since the epoch; ``number`` is Compose's;
     ``stale`` are mounted directories of the project that are no longer the
-    ones at their path, because somebody moved or removed those.
+    ones at their path, because somebody moved or removed those. ``ended`` says
+    how its process ended, if it does not run.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Container:
     started_at: int = 0
     number: int = 1
     stale: tuple[str, ...] = ()
+    ended: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -325,6 +328,8 @@ def read_container(inspected: dict[str, t.Any]) -> Container:
         fields=container_fields(inspected),
         started_at=nanoseconds(state.get("StartedAt", "")),
         number=int(labels.get("com.docker.compose.container-number") or 1),
+        ended=ending(state.get("ExitCode") or 0, bool(state.get("OOMKilled")))
+        if state["Status"] in ("dead", "exited", "restarting") else "",
     )
 
 

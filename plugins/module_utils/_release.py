@@ -24,9 +24,11 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
+from ansible_collections.mooring.stack.plugins.module_utils._docker import ending
 
 COLOURS = ("blue", "green")
 HISTORY_LIMIT = 50
@@ -80,6 +82,9 @@ class Colour:
     address: str = ""
     pid: int = 0
     started: str = ""
+    restarts: int = 0
+    exit_code: int = 0
+    out_of_memory: bool = False
 
     @classmethod
     def from_inspect(cls, document: dict[str, t.Any], network: str) -> Colour:
@@ -99,6 +104,9 @@ class Colour:
             address=(networks.get(network) or {}).get("IPAddress") or "",
             pid=state.get("Pid") or 0,
             started=state.get("StartedAt", ""),
+            restarts=document.get("RestartCount") or 0,
+            exit_code=state.get("ExitCode") or 0,
+            out_of_memory=bool(state.get("OOMKilled")),
         )
 
     @property
@@ -110,6 +118,27 @@ class Colour:
     def runs(self) -> bool:
         """Whether its container is running."""
         return self.status == "running"
+
+    @property
+    def rests(self) -> bool:
+        """Whether its container is there and stays stopped until somebody starts it."""
+        return self.status in ("created", "exited")
+
+    def ended(self) -> str:
+        """How its process ended; empty while it runs, or before it ran."""
+        return ending(self.exit_code, self.out_of_memory) if self.status in ("exited", "dead", "restarting") else ""
+
+    def went_wrong(self, now: Colour) -> str | None:
+        """What befell the container, seen running and well as ``self``, by ``now``; None if nothing did."""
+        if now.container != self.container:
+            return "was replaced by another container" if now.exists else "was removed"
+        if now.ended():
+            return now.ended()
+        if not now.runs:
+            return f"is {now.status}"
+        if now.started != self.started:
+            return "was restarted"
+        return "turned unhealthy" if now.health == "unhealthy" else None
 
     def public(self) -> dict[str, t.Any]:
         """What a module returns about the colour."""
@@ -211,6 +240,7 @@ def _reason(situation: Situation, release: str, target: str, deploy: bool, amiss
 class Steps:
     """What is left to do once the target colour is up; the order is that of the fields."""
 
+    start: bool
     migrate: bool
     write_file: bool
     tell_proxy: bool
@@ -226,7 +256,7 @@ class Steps:
     @property
     def changes_anything(self) -> bool:
         """Whether the host would be different afterwards."""
-        return self.migrate or self.switches or self.stop_previous or self.record
+        return self.start or self.migrate or self.switches or self.stop_previous or self.record
 
     def public(self) -> dict[str, bool]:
         """What a module returns of the steps."""
@@ -235,9 +265,11 @@ class Steps:
 
 def steps(
     situation: Situation, target: str, release: str, *,
-    image_id: str | None, has_migration: bool, migrated: t.Collection[str], keep_warm: bool,
+    image_id: str | None, has_migration: bool, migrated: t.Collection[str], keep_warm: bool, start: bool = False,
 ) -> Steps:
     """The steps that put ``target`` into service.
+
+    ``start`` says that nothing before this started it: it is taken as it ran.
 
     A migration belongs to an image and runs once for it: neither a rollback to
     an image that ran before nor a change of configuration runs it again.
@@ -246,6 +278,7 @@ def steps(
     record = situation.record or {}
     tell = (situation.memory if situation.proxy_answers else situation.file) != target
     return Steps(
+        start=start and situation.colours[target].rests,
         migrate=has_migration and situation.active != target and (image_id is None or image_id not in migrated),
         write_file=situation.file != target,
         tell_proxy=tell,
@@ -262,6 +295,8 @@ def differences(
     """What the steps put right, by field; empty exactly if there are none."""
     name, idle, record = f"application {application}", other(target), situation.record or {}
     fields: list[Difference] = []
+    if todo.start:
+        fields.append(Difference(name, f"state of {target}", "running", situation.colours[target].status))
     if todo.tell_proxy:
         fields.append(Difference(name, "colour in the proxy's memory", target, situation.memory))
     if todo.write_file:
@@ -305,7 +340,15 @@ class Record:
 
     def failed(self, entry: dict[str, t.Any], why: str) -> None:
         """Enter a deployment that was undone."""
-        self.history = [*self.history, {"result": "undone", **entry, "why": why}][-HISTORY_LIMIT:]
+        self.history = [*self.history, {"result": "undone", **entry, "why": brief(why)}][-HISTORY_LIMIT:]
+
+    def has_served(self, definition: str) -> bool:
+        """Whether what this label seals was in service before, and so has been proved by more than a question."""
+        return any(entry.get("definition") == definition for entry in self.history if entry.get("result") == "serving")
+
+    def has_entry(self, started: str, release: str) -> bool:
+        """Whether the deployment of ``release`` that began then is in the history."""
+        return any((entry.get("started"), entry.get("release")) == (started, release) for entry in self.history)
 
     def superseded(self, keep: int, needed: t.Collection[str]) -> list[tuple[str, str]]:
         """Id and reference of images that no rollback needs any more.
@@ -322,6 +365,18 @@ class Record:
     def ran_migration(self, image_id: str) -> None:
         """Remember that this image's migration ran."""
         self.migrated = [*(i for i in self.migrated if i != image_id), image_id][-HISTORY_LIMIT:]
+
+
+def brief(why: str) -> str:
+    """The reason in an error without the log lines that it quotes, at most 600 characters of it."""
+    lines = why.strip().splitlines()
+    quotes = next((number for number, line in enumerate(lines, start=1) if line.endswith(":")), len(lines))
+    return " ".join(line.strip() for line in lines[:quotes]).rstrip(":")[:600]
+
+
+def moment(seconds: float) -> str:
+    """A time since 1970 as the record writes it: RFC 3339, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -343,6 +398,9 @@ class Claim:
     since: float
     until: float
     holder: Holder
+    colour: str = ""
+    image: str = ""
+    address: str = ""
 
     @classmethod
     def from_text(cls, text: str) -> Claim | None:
@@ -356,6 +414,19 @@ class Claim:
     def text(self) -> str:
         """What is written to the lock file."""
         return json.dumps(dataclasses.asdict(self)) + "\n"
+
+    @property
+    def started(self) -> str:
+        """When the lock was taken, which is when the deployment began."""
+        return moment(self.since)
+
+    def entry(self, now: float) -> dict[str, t.Any]:
+        """What the history says of this claim's deployment, whatever became of it by ``now``."""
+        return {
+            "colour": self.colour, "release": self.release, "image": self.image, "by": self.by,
+            "machine": self.holder.machine, **({"address": self.address} if self.address else {}),
+            "started": self.started, "ended": moment(now), "seconds": round(now - self.since, 1),
+        }
 
     def is_stale(self, now: float, gone: t.Collection[Holder] = ()) -> bool:
         """Whether nobody stands behind the claim any more.
@@ -376,6 +447,7 @@ class Readiness:
     successes: int = 3
     interval: float = 0.2
     timeout: float = 60.0
+    watch: float = 10.0
 
     def refusal(self, status: int, body: bytes, search: t.Callable[[str, t.Any], t.Any] | None = None) -> str | None:
         """Why this answer is not a ready one; None when it is.

@@ -79,6 +79,12 @@ class Host:
         found = self.docker.inspect("image", [image]) if self.docker.answers() else []
         return found[0]["Id"] if found else None
 
+    def repository_digest(self, image_id: str) -> str:
+        """The digest by which a registry knows the image; "" for one that came from none."""
+        found = self.docker.inspect("image", [image_id]) if image_id else []
+        digests = (found[0].get("RepoDigests") or []) if found else []
+        return digests[0].rpartition("@")[2] if digests else ""
+
     def wait_until_ready(self, colour: str, port: int, readiness: _release.Readiness) -> _release.Colour:
         """Ask the colour itself until it was ready as often in a row as declared."""
         if readiness.condition and jmespath is None:
@@ -86,11 +92,11 @@ class Host:
                 "A readiness condition is declared, but this host has no JMESPath for Python. "
                 "Install the package python3-jmespath.")
         search = jmespath.search if jmespath is not None else None
-        limit = time.monotonic() + readiness.timeout
+        begin, limit = time.time(), time.monotonic() + readiness.timeout
         in_a_row = 0
         while True:
             running = self.colour(colour)
-            why = f"has no address on the network {self.network} (it is {running.status})"
+            why = running.ended() or f"has no address on the network {self.network} (it is {running.status})"
             # The container is looked up again only after a refusal: it may have
             # been restarted at another address.
             while running.address and in_a_row < readiness.successes:
@@ -101,11 +107,48 @@ class Host:
                 if in_a_row < readiness.successes:
                     time.sleep(readiness.interval)
             if in_a_row >= readiness.successes:
-                return running
+                # The answers count if one process gave them all, and it is still there.
+                why = running.went_wrong(self.colour(colour))
+                if why is None:
+                    return running
+                in_a_row = 0
+            if running.rests:
+                raise MooringError(f"{colour} did not become ready: {running.name} {running.ended() or why}.")
             if time.monotonic() > limit:
                 raise MooringError(
-                    f"{colour} did not become ready within {readiness.timeout:g} s: {running.name or 'it'} {why}.")
+                    f"{colour} did not become ready within {readiness.timeout:g} s: {running.name or 'it'} {why}."
+                    f"{self.restarted(colour, begin)}")
             time.sleep(readiness.interval)
+
+    def watch(self, colour: str, port: int, readiness: _release.Readiness, before: _release.Colour) -> None:
+        """Look at a colour for a while after the switch; raises when it is no longer as well as ``before``.
+
+        One refusal is none: as many in a row count as answers were needed.
+        """
+        search = jmespath.search if jmespath is not None else None
+        begin, limit = time.time(), time.monotonic() + readiness.watch
+        refused = 0
+        while time.monotonic() < limit:
+            time.sleep(readiness.interval)
+            why = before.went_wrong(self.colour(colour))
+            # A restarted container's state no longer says why.
+            why = why and (self.docker.last_ending(before.container, begin, time.time()) or why)
+            if why is None:
+                refusal = _refusal(before.address, port, readiness, search)
+                refused = refused + 1 if refusal else 0
+                if refused >= readiness.successes:
+                    why = f"{refusal}, {refused} times in a row"
+            if why is not None:
+                raise MooringError(f"{colour} was ready, but after the switch {before.name} {why}.")
+
+    def restarted(self, colour: str, since: float) -> str:
+        """A sentence about the restarts of a colour's container; "" where there were none."""
+        now = self.colour(colour)
+        if not now.restarts:
+            return ""
+        times = "once" if now.restarts == 1 else f"{now.restarts} times"
+        ended = now.ended() or self.docker.last_ending(now.container, since, time.time()) or "ended"
+        return f" It was restarted {times}: its process {ended}."
 
     def wait_until_drained(self, colour: _release.Colour, port: int, seconds: float) -> float:
         """Wait until nobody is connected to the colour, but not longer than ``seconds``.
@@ -209,8 +252,9 @@ def held(name: str, claim: _release.Claim | None) -> MooringError:
     if claim is None:
         return MooringError(f"Another run is working on the release of '{name}' now. Run again when it has ended.")
     since, until = (time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (claim.since, claim.until))
+    who = f"{claim.by} from {claim.address}" if claim.address else claim.by
     return MooringError(
-        f"{claim.by} holds the deployment lock of '{name}' since {since} for release {claim.release} "
+        f"{who} holds the deployment lock of '{name}' since {since} for release {claim.release} "
         f"(process {claim.holder.pid} on {claim.holder.machine}). Wait until that run has ended. If it is gone without "
         f"giving the lock back, run again on {claim.holder.machine}, or wait until {until}.",
         holder=dataclasses.asdict(claim.holder))
@@ -221,6 +265,6 @@ def _private(path: str, flags: int) -> int:
 
 
 def origin() -> str:
-    """From where this run came over SSH, to tell two people of one account apart."""
+    """From where this run came over SSH, to tell two people of one account apart; "" for a local run."""
     connection = os.environ.get("SSH_CONNECTION", "").split()
-    return f" from {connection[0]}" if connection else ""
+    return connection[0] if connection else ""

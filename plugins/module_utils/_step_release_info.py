@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _release
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
@@ -22,6 +23,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "image": {"type": "str"},
     "definition": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "as_it_ran": {"type": "str", "default": ""},
     "wait_seconds": {"type": "float", "default": 0},
     "stop_if_due": {"type": "bool", "default": False},
 }
@@ -53,12 +55,18 @@ def plan(host: Host, situation: _release.Situation, params: dict[str, t.Any]) ->
     image_id = host.image_id(params["image"])
 
     def runs_declared(colour: _release.Colour) -> bool:
+        if params["as_it_ran"]:
+            return colour.definition == params["as_it_ran"]
         # A tag that points to another image than before is another release. An
         # image that is no longer on the host cannot be compared.
         same_image = image_id is None or colour.image_id == image_id
         return same_image and _release.is_sealed_by(colour.definition, definition, params["secrets"])
 
     decided = _release.decide(situation, params["release"], runs_declared)
+    if decided.deploy and params["as_it_ran"]:
+        raise MooringError(
+            f"No colour of {host.name} has release {params['release']} as it ran any more: another run replaced it "
+            "meanwhile. Run again.")
     seal = situation.colours[decided.target].definition
     if decided.deploy:
         seal = _release.seal(definition, params["secrets"], secrets.token_hex(8))

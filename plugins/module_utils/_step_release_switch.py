@@ -10,6 +10,7 @@ import dataclasses
 import time
 import typing as t
 
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
@@ -20,7 +21,6 @@ from ansible_collections.mooring.stack.plugins.module_utils._release_host import
     PLATFORM_ARGUMENTS,
     Host,
     held,
-    origin,
 )
 
 WAIT_SECONDS = 20
@@ -35,6 +35,7 @@ READINESS_SPEC: dict[str, t.Any] = {
     "successes": {"type": "int", "default": 3},
     "interval": {"type": "float", "default": 0.2},
     "timeout": {"type": "float", "default": 60},
+    "watch": {"type": "float", "default": 10},
 }
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -53,6 +54,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "url": {"type": "str", "default": ""},
     "url_address": {"type": "str", "default": "127.0.0.1"},
     "release_header": {"type": "str", "default": "X-Release"},
+    "start": {"type": "bool", "default": False},
     "keep_warm": {"type": "bool", "default": True},
     "drain_seconds": {"type": "int", "default": 30},
     "keep_images": {"type": "int", "default": 5},
@@ -70,6 +72,7 @@ class Deployment:
         self.name, self.target = self.params["name"], self.params["colour"]
         self.readiness = _release.Readiness(**self.params["readiness"])
         self.figures: dict[str, t.Any] = {}
+        self.begin = time.monotonic()
 
     def read(self) -> tuple[_release.Situation, _release.Steps]:
         """What the host says now and what that leaves to do."""
@@ -84,7 +87,7 @@ class Deployment:
             situation, self.target, self.params["release"],
             image_id=target.image_id if made else self.host.image_id(self.params["image"]),
             has_migration=bool(self.params["migrate"]), migrated=self.host.store.record().migrated,
-            keep_warm=self.params["keep_warm"])
+            keep_warm=self.params["keep_warm"], start=self.params["start"])
 
     def differences(self, situation: _release.Situation, todo: _release.Steps) -> list[Difference]:
         """What is not as declared; empty exactly if there is nothing to do."""
@@ -95,6 +98,8 @@ class Deployment:
         """Migrate, prove, switch, prove again, record and drain; undo all of it on failure."""
         self.expect_own_container(situation.colours[self.target])
         with self.undo_before_switch(situation):
+            if todo.start:
+                self.host.docker.run("start", situation.colours[self.target].container)
             # Before the question whether it is ready: a release may well not be
             # ready until its tables are there.
             if todo.migrate:
@@ -105,12 +110,19 @@ class Deployment:
                 begin = time.monotonic()
                 self.host.proxy.switch(self.name, self.target)
                 self.figures["switch_ms"] = round((time.monotonic() - begin) * 1000, 1)
+                self.figures["seconds"] = round(time.monotonic() - self.begin, 2)
             self.prove_through_proxy()
+            if todo.previous is not None and (todo.start or not self.has_served()):
+                self.host.watch(self.target, self.params["port"], self.readiness, running)
         if todo.record:
             self.record(running)
             self.remove_superseded_images()
         if todo.stop_previous:
             self.stop_idle(situation)
+
+    def has_served(self) -> bool:
+        """Whether what the target runs was in service before; if not, requests may break what questions did not."""
+        return self.host.store.record().has_served(self.params["seal"])
 
     def expect_own_container(self, target: _release.Colour) -> None:
         """Refuse a colour that this run did not make."""
@@ -213,10 +225,13 @@ class Deployment:
             raise self.discard(situation, error) from error
 
     def discard(self, situation: _release.Situation, error: MooringError) -> MooringError:
-        """Remove the new colour; the error that says so and shows its last words."""
+        """Remove the new colour, but not one that served before; the error that says so and shows its last words."""
         serving = f"{situation.active} serves as before" if situation.active else "nothing serves, as before"
-        complete = self.with_logs(error, f"{self.target} was removed and {serving}.")
+        ran = self.params["start"]
+        complete = self.with_logs(error, f"{self.target} was {'kept' if ran else 'removed'} and {serving}.")
         self.enter_failure(str(error))
+        if ran:
+            return complete
         doomed = self.host.colour(self.target)
         if doomed.exists:
             self.host.docker.succeeds("stop", "-t", str(self.params["drain_seconds"]), doomed.container)
@@ -237,20 +252,24 @@ class Deployment:
         self.figures["drained_seconds"] = round(self.host.wait_until_drained(idle, self.params["port"], seconds), 1)
         self.host.docker.run("stop", "-t", str(seconds), idle.container)
 
-    def entry(self) -> dict[str, t.Any]:
+    def entry(self, running: _release.Colour) -> dict[str, t.Any]:
         """What the history says of this deployment."""
-        claim = self.host.store.claim()
         now = time.time()
+        # What needs no lock because nothing changes is not recorded either; without one, a person called the module.
+        claim = self.host.store.claim() or _release.Claim(
+            token="", by=self.params["by"], release=self.params["release"], since=now, until=now,
+            holder=_release.Holder("", 0))
+        digest = self.host.repository_digest(running.image_id)
         return {
-            "colour": self.target, "release": self.params["release"], "image": self.params["image"],
-            "by": f"{self.params['by']}{origin()}", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-            "seconds": round(now - claim.since, 1) if claim else None, **self.figures,
+            **self.figures, **claim.entry(now), "colour": self.target, "release": self.params["release"],
+            "image": self.params["image"], "image_id": running.image_id, "definition": self.params["seal"],
+            **({"digest": digest} if digest else {}),
         }
 
     def record(self, running: _release.Colour) -> None:
         """Write down that the target serves."""
         record = self.host.store.record()
-        record.deployed({**self.entry(), "image_id": running.image_id})
+        record.deployed(self.entry(running))
         self.host.store.save(record)
 
     def remove_superseded_images(self) -> None:
@@ -272,7 +291,9 @@ class Deployment:
     def enter_failure(self, why: str) -> None:
         """Write down that a deployment was undone."""
         record = self.host.store.record()
-        record.failed(self.entry(), why.splitlines()[0])
+        # It may quote what a migration printed.
+        said = remove_values(why.splitlines()[0], {str(value) for value in self.params["secrets"].values() if value})
+        record.failed(self.entry(self.host.colour(self.target)), said)
         self.host.store.save(record)
 
     def expect_lock(self, todo: _release.Steps) -> None:
@@ -296,6 +317,9 @@ def pictures(situation: _release.Situation, todo: _release.Steps, target: str, r
               f"recorded: {record.get('colour', 'no colour')}, release {record.get('release', 'none')}"]
     after = [f"proxy serves: {target}" if todo.tell_proxy else before[0], f"proxy file: {target}",
              f"recorded: {target}, release {release}"]
+    if todo.start:
+        before.append(f"{target}: {situation.colours[target].status}")
+        after.append(f"{target}: running")
     if todo.stop_previous:
         before.append(f"{idle}: {situation.colours[idle].status}")
         after.append(f"{idle}: exited")

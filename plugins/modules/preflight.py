@@ -22,6 +22,11 @@ options:
     description: Name of the variable in which the facts of each host were registered.
     type: str
     required: true
+  components:
+    description: Check what these components need on the hosts that run them, and nothing else. Empty checks everything.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Runs the same in check mode.

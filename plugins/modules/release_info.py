@@ -65,6 +65,12 @@ options:
     description: The secrets that go into a colour. Only a salted, slow digest of them leaves the module.
     type: dict
     default: {}
+  as_it_ran:
+    description:
+      - A label as RV(seal) says. The colour that has it is the one to run O(release), whatever O(definition) says
+        today; that no colour has it is an error.
+    type: str
+    default: ""
   wait_seconds:
     description: How long to wait first while another run works on the same application.
     type: float

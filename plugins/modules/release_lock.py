@@ -74,6 +74,20 @@ options:
         put right first, because a proxy that restarts reads it. That counts as a change.
     type: bool
     default: false
+  colour:
+    description: The colour that gets the release. Recorded in the history.
+    type: str
+    default: ""
+  image:
+    description: Full reference of the release's image. Recorded in the history.
+    type: str
+    default: ""
+  undone:
+    description:
+      - Why the run failed, given when the lock is given back. A deployment that failed before
+        M(mooring.stack.release_switch) could record it is entered into the history with this.
+    type: str
+    default: ""
   seconds:
     description: How long the lock is held at most, if nobody gives it back.
     type: float
@@ -126,6 +140,7 @@ EXAMPLES = r"""
     name: shop
     state: absent
     token: "{{ shop_lock.token }}"
+    undone: "{{ shop_switch.msg | default('') if shop_switch is failed else '' }}"
 """
 
 RETURN = r"""
@@ -169,6 +184,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "by": {"type": "str", "default": "unknown"},
     "active": {"type": "str", "default": ""},
     "replace": {"type": "bool", "default": False},
+    "colour": {"type": "str", "default": ""},
+    "image": {"type": "str", "default": ""},
+    "undone": {"type": "str", "default": ""},
     "seconds": {"type": "float", "default": 600},
     "holder": {"type": "dict", "options": HOLDER_SPEC},
     "gone": {"type": "dict", "options": HOLDER_SPEC},
@@ -188,7 +206,8 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         if to_pin(situation, params):
             host.proxy.declare(host.name, situation.active)
         claim = _release.Claim(
-            token=secrets.token_hex(8), by=f"{params['by']}{origin()}", release=params["release"],
+            token=secrets.token_hex(8), by=params["by"], address=origin(), release=params["release"],
+            colour=params["colour"], image=params["image"],
             since=now, until=now + params["seconds"], holder=_release.Holder(**params["holder"]))
         host.store.write_claim(file, claim)
     return {"changed": to_pin(situation, params), "token": claim.token,
@@ -216,12 +235,17 @@ def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) ->
             "decided: another run changed it meanwhile. Nothing was changed by this one; run it again.")
 
 
-def give_back(host: Host, token: str | None) -> None:
-    """Give the lock back if it is still ours."""
+def give_back(host: Host, token: str | None, undone: str) -> None:
+    """Give the lock back if it is still ours, and record what failed before anything was switched."""
     with host.store.locked(WAIT_SECONDS) as file:
         claim = host.store.claim()
-        if claim is not None and claim.token == token:
-            host.store.write_claim(file, None)
+        if claim is None or claim.token != token:
+            return
+        record = host.store.record()
+        if undone and not record.has_entry(claim.started, claim.release):
+            record.failed(claim.entry(time.time()), undone)
+            host.store.save(record)
+        host.store.write_claim(file, None)
 
 
 def main() -> None:
@@ -236,7 +260,7 @@ def main() -> None:
         elif module.params["state"] == "present":
             result = take(host, module.params)
         else:
-            give_back(host, module.params["token"])
+            give_back(host, module.params["token"], module.params["undone"])
     module.exit_json(**result)
 
 

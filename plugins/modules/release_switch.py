@@ -110,6 +110,13 @@ options:
         description: Seconds after which the colour counts as not ready.
         type: float
         default: 60
+      watch:
+        description:
+          - Seconds for which a colour that never served before is looked at after the switch, while the old one is
+            still there. The switch is undone when its container ends, is restarted or turns unhealthy, or when it is
+            not ready as often in a row as O(readiness.successes).
+        type: float
+        default: 10
   migrate:
     description:
       - Command, run once per image in a container of the new colour, before the new release is asked whether it is
@@ -133,6 +140,12 @@ options:
     description: Header of the answer from O(url) that must be O(release). Empty compares nothing.
     type: str
     default: X-Release
+  start:
+    description:
+      - Whether the colour is taken as it ran before, which is a rollback. Nothing before this module looked at it, so
+        it is started if it was stopped; and it is kept when it fails.
+    type: bool
+    default: false
   keep_warm:
     description: Whether the old colour is kept running for a rollback, or stopped.
     type: bool
@@ -194,12 +207,17 @@ steps:
   description: What was done, or would be done in check mode.
   returned: always
   type: dict
-  sample: {migrate: false, write_file: true, tell_proxy: true, stop_previous: false, record: true}
+  sample: {start: false, migrate: false, write_file: true, tell_proxy: true, stop_previous: false, record: true}
 switch_ms:
   description: How long the switch itself took.
   returned: when something was switched
   type: float
   sample: 3.1
+seconds:
+  description: How long it took from the start of this module until the proxy was switched.
+  returned: when something was switched
+  type: float
+  sample: 0.61
 ready_ms:
   description: How long it took until the colour had answered often enough.
   returned: in a real run

@@ -86,6 +86,17 @@ def test_the_drift_report_compares_what_site_converges():
     assert "mooring.stack.drift" in text(ROOT / "ansible.cfg")
 
 
+@pytest.mark.parametrize(("name", "tasks"), [("deploy", "main"), ("rollback", "rollback"), ("history", "history")])
+def test_a_playbook_of_releases_touches_the_application_only(name, tasks):
+    *check, application = yaml.safe_load(text(ROOT / "playbooks" / f"{name}.yml"))
+    assert {play["hosts"] for play in [*check, application]} == {"app_blue_green"}
+    (task,) = application["tasks"]
+    role = task["ansible.builtin.import_role"]
+    assert (role["name"], role.get("tasks_from", "main")) == ("mooring.stack.app_blue_green", tasks)
+    assert [play["vars"] for play in check] == ([] if name == "history" else [
+        {"preflight_components": ["app_blue_green"]}])
+
+
 @each_inventory
 def test_groups_are_components(inventory):
     groups = set(yaml.safe_load(text(inventory / "hosts.yml"))) - {"all"}

@@ -84,9 +84,15 @@ def steps(role: pathlib.Path) -> list[str]:
     # A list that two tasks share lies in the role's vars.
     path = role / "vars" / "main.yml"
     shared = yaml.safe_load(path.read_text()) if path.exists() else {}
-    named = [shared[name] for call in calls if isinstance(call, str) for name in re.findall(r"\w+_steps", call)]
-    lists = [*(call for call in calls if isinstance(call, list)), *(one for one in named if isinstance(one, list))]
-    return [name for one in lists for step in one for name in step]
+
+    def lists(value: t.Any) -> t.Iterator[list[t.Any]]:
+        if isinstance(value, list):
+            yield value
+        else:
+            for name in re.findall(r"\w+_steps", value):
+                yield from lists(shared.get(name, []))
+
+    return [name for call in calls for one in lists(call) for step in one for name in step]
 
 
 # ---------------------------------------------------------------- files and variables

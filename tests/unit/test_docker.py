@@ -57,6 +57,31 @@ class Cli:
         return self.answer
 
 
+def died(action: str, code: str = "") -> str:
+    return json.dumps({"Action": action, "Actor": {"Attributes": {"exitCode": code} if code else {}}})
+
+
+@pytest.mark.parametrize(("events", "said"), [
+    ([], ""),
+    ([died("die", "3")], "ended with status 3"),
+    ([died("die", "3"), died("die", "139")], "was ended by signal 11 (status 139)"),
+    ([died("die", "137")], "was killed (status 137), as a process is that needs more memory than its limit allows"),
+    ([died("oom"), died("die", "137")],
+     "ran out of the memory that its limit allows and was killed (status 137)"),
+    ([died("oom")], ""),
+])
+def test_how_a_restarted_container_ended_is_read_from_the_events(events, said):
+    cli = Cli(out="".join(f"{event}\n" for event in events))
+    assert Docker(cli, path="").last_ending("one", 10.0, 12.5) == said
+    assert cli.calls[0][:6] == ["docker", "events", "--since", "10.000000000", "--until", "12.500000000"]
+
+
+def test_the_architecture_is_the_engine_s(engine):
+    assert Docker(Cli(), path=engine({"/version": (200, {"Version": "1", "Arch": "arm64"})})).architecture() == "arm64"
+    assert Docker(Cli(out="amd64\n"), path="").architecture() == "amd64"
+    assert Docker(Cli(rc=1), path="").architecture() == ""
+
+
 def test_what_exists_is_read_from_the_socket(engine):
     cli = Cli()
     docker = Docker(cli, path=engine({

@@ -618,6 +618,16 @@ def test_a_host_without_an_answer_and_a_value_that_needs_the_vault_are_lines_too
     assert "geheim" not in output
 
 
+def test_a_playbook_of_one_component_checks_that_one_only(tmp_path, broken):
+    (broken / "hosts.yml").write_text(
+        HOSTS.format(python=sys.executable) + "app_blue_green: {hosts: {one: }}\n")
+    status, found, output, touched = run(tmp_path, broken, "-e", '{"preflight_components": ["app_blue_green"]}')
+    assert status != 0 and not touched
+    text = "\n".join(found)
+    assert "app_blue_green_image" in text and "app_blue_green_release" in text, output
+    assert "nginx_certbot_" not in text and "data_stores_" not in text
+
+
 def test_a_vault_file_without_its_password_stops_ansible_itself(tmp_path, broken):
     """Ansible reads such a file before the first task, so it is no line among others; no host is touched either."""
     vault = broken / "group_vars" / "all" / "vault.yml"

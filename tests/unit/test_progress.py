@@ -97,13 +97,14 @@ def test_the_thread_speaks_and_ends_with_the_run(callback, capfd):
     assert "mooring-progress" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_program_gets_one_document_and_nothing_else(callback, monkeypatch, capfd):
+@pytest.mark.parametrize("action", ["platform_status", "release_history"])
+def test_a_program_gets_one_document_and_nothing_else(callback, monkeypatch, capfd, action):
     monkeypatch.setattr(f"{CallbackModule.__module__}.load_extra_vars", lambda loader: {"status_format": "json"})
     # The display is one for the whole process: its method must not stay replaced.
     monkeypatch.setattr(callback._display, "display", callback._display.display)
     callback.v2_playbook_on_start(types.SimpleNamespace(get_loader=lambda: None))
     callback._display.display("PLAY [What runs where]")
-    task = types.SimpleNamespace(get_name=lambda: "Say", resolved_action="mooring.stack.platform_status")
+    task = types.SimpleNamespace(get_name=lambda: "Say", resolved_action=f"mooring.stack.{action}")
     callback.v2_runner_on_ok(types.SimpleNamespace(_task=task, _host=named("one"), _result={"status": {"engine": "1"}}))
     callback.v2_runner_on_unreachable(types.SimpleNamespace(_task=task, _host=named("two"), _result={"msg": "gone"}))
     callback.v2_playbook_on_stats(types.SimpleNamespace(changed={}))

@@ -34,7 +34,8 @@ def situation(blue=None, green=None, memory=None, file=None, recorded=None, answ
     """Colours by the release that they run; places by the colour that they say."""
     runs = {"blue": blue, "green": green}
     colours = {name: of if isinstance(of, Colour) else colour(of) if of else Colour() for name, of in runs.items()}
-    record = {"colour": recorded, "release": runs.get(recorded), "image_id": f"sha256:{runs.get(recorded)}"}
+    there = colours.get(recorded, Colour())
+    record = {"colour": recorded, "release": there.release, "image_id": there.image_id}
     return Situation(colours=colours, proxy_answers=answers, memory=memory if answers else None, file=file,
                      record=record if recorded else None)
 
@@ -150,6 +151,13 @@ STEPS = {
     "proxy down, file right, in check mode": (situation("1", None, None, "blue", "blue", answers=False), "blue", "1",
                                               {}, ""),
     "bare host": (situation(answers=False), "blue", "1", {"image_id": None}, "write_file tell_proxy record"),
+    "back to a warm one as it ran": (situation("1", "2", "green", "green", "green"), "blue", "1", {"start": True},
+                                     "write_file tell_proxy record"),
+    "back to a stopped one as it ran": (situation(colour("1", "exited"), "2", "green", "green", "green"), "blue", "1",
+                                        {"start": True}, "start write_file tell_proxy record"),
+    "what is restarted now needs no start": (situation(colour("1", "restarting"), "2", "green", "green", "green"),
+                                             "blue", "1", {"start": True}, "write_file tell_proxy record"),
+    "another step starts it": (situation(colour("1", "exited"), None, "blue", "blue", "blue"), "blue", "1", {}, ""),
 }
 
 
@@ -171,6 +179,8 @@ FIELDS = {
     "another image of the release": (situation("1", None, "blue", "blue", "blue"), "blue", "1",
                                      {"image_id": "sha256:new"},
                                      {"recorded image": ("the one that runs", "sha256:1")}),
+    "stopped one is taken as it ran": (situation(colour("1", "exited"), "2", "blue", "blue", "blue"), "blue", "1",
+                                       {"start": True}, {"state of blue": ("running", "exited")}),
     "old one still runs": (situation("1", "2", "green", "green", "green"), "green", "2", {"keep_warm": False},
                            {"state of blue": ("exited", "running")}),
     # A proxy that does not answer yet and one that knows nothing are the same: check mode sees the first.
@@ -289,9 +299,53 @@ def test_a_colour_is_read_from_inspect():
     assert Colour.from_inspect(document, "h") == Colour(
         container="abc", name="h-demo-blue-app-1", status="running", health="healthy", release="1", definition="x",
         image="demo:1", image_id="sha256:1", address="192.0.2.7", pid=42, started="t")
+    document["State"].update(Status="restarting", ExitCode=137, OOMKilled=True)
+    killed = Colour.from_inspect({**document, "RestartCount": 4}, "h")
+    assert (killed.restarts, killed.exit_code, killed.out_of_memory) == (4, 137, True)
     bare = {"Id": "abc", "Name": "x", "State": {"Status": "exited"}, "Config": {"Labels": None},
             "NetworkSettings": {"Networks": None}}
     assert not Colour.from_inspect(bare, "h").runs
+
+
+WELL = Colour(container="a", status="running", health="healthy", started="then")
+
+
+@pytest.mark.parametrize(("now", "what"), [
+    ({}, None),
+    ({"health": ""}, None),
+    ({"health": "starting"}, None),
+    ({"container": "b"}, "was replaced by another container"),
+    ({"container": ""}, "was removed"),
+    ({"status": "exited", "exit_code": 1}, "ended with status 1"),
+    ({"status": "restarting", "exit_code": 139}, "was ended by signal 11 (status 139)"),
+    ({"status": "exited", "exit_code": 137, "out_of_memory": True},
+     "ran out of the memory that its limit allows and was killed (status 137)"),
+    ({"status": "exited", "exit_code": 137},
+     "was killed (status 137), as a process is that needs more memory than its limit allows"),
+    ({"status": "paused"}, "is paused"),
+    ({"started": "now"}, "was restarted"),
+    ({"health": "unhealthy"}, "turned unhealthy"),
+])
+def test_what_befalls_a_colour_that_was_well(now, what):
+    assert WELL.went_wrong(dataclasses.replace(WELL, **now)) == what
+
+
+def test_only_what_was_in_service_counts_as_proved():
+    record = Record()
+    record.deployed({"definition": "a"})
+    record.failed({"definition": "b"}, "never ready")
+    assert record.has_served("a")
+    assert not record.has_served("b") and not record.has_served("c")
+
+
+@pytest.mark.parametrize(("why", "kept"), [
+    ("green did not become ready.", "green did not become ready."),
+    ("Not up.\nshop-1 is exited; its last lines:\nhunter2", "Not up. shop-1 is exited; its last lines"),
+    ("x" * 700, "x" * 600),
+    ("", ""),
+])
+def test_the_record_keeps_the_reason_and_no_log_lines(why, kept):
+    assert release.brief(why) == kept
 
 
 def test_the_history_is_cut_at_its_old_end():
@@ -347,6 +401,24 @@ def test_a_claim_survives_its_file():
     assert Claim.from_text(CLAIM.text()) == CLAIM
     for text in ("", "{}", "[]", "null", "no json", '{"token": "t", "holder": [1]}', '{"holder": {}}'):
         assert Claim.from_text(text) is None
+
+
+def test_a_claim_of_an_older_version_is_read():
+    older = {key: value for key, value in json.loads(CLAIM.text()).items() if key not in ("colour", "image", "address")}
+    assert Claim.from_text(json.dumps(older)) == CLAIM
+
+
+def test_a_claim_tells_the_history_of_its_deployment():
+    claim = dataclasses.replace(CLAIM, colour="green", image="shop:2", address="192.0.2.7")
+    entry = claim.entry(107.25)
+    assert entry == {
+        "colour": "green", "release": "2", "image": "shop:2", "by": "alice", "machine": "laptop",
+        "address": "192.0.2.7", "started": "1970-01-01T00:01:40Z", "ended": "1970-01-01T00:01:47Z", "seconds": 7.2}
+    assert "address" not in CLAIM.entry(107.25)
+    record = Record()
+    record.failed(entry, "It did not come up.")
+    assert record.has_entry(claim.started, "2")
+    assert not record.has_entry(claim.started, "3")
 
 
 def test_a_run_on_this_machine_is_seen_to_be_gone():

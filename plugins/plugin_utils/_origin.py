@@ -1,0 +1,43 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to mooring.stack: where a value of the inventory stands."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+import typing as t
+
+try:  # ansible-core 2.19 and newer
+    from ansible._internal._datatag._tags import Origin
+except ImportError:
+    Origin = None
+
+
+def origin(value: t.Any) -> str:
+    """``file:line`` of a value, as far as this version of Ansible keeps it."""
+    if Origin is not None:
+        tag = Origin.get_tag(value)
+        if tag is None:
+            return ""
+        if not tag.path:
+            return "command line" if "CLI" in (tag.description or "") else ""
+        return short(tag.path) + (f":{tag.line_num}" if tag.line_num else "")
+    position = getattr(value, "ansible_pos", None)
+    return f"{short(position[0])}:{position[1]}" if position else ""
+
+
+def short(path: str) -> str:
+    """Relative to where the user stands, if it lies there."""
+    try:
+        return str(pathlib.Path(path).relative_to(pathlib.Path.cwd()))
+    except ValueError:
+        return path
+
+
+def without_extra_variables(hostvars: t.Any, host: str) -> dict[str, t.Any]:
+    """A host's variables as its inventory has them, not templated; ``-e`` hides those of the same name otherwise."""
+    manager = copy.copy(hostvars._variable_manager)
+    manager._extra_vars = {}
+    return manager.get_vars(host=hostvars._inventory.get_host(host), include_hostvars=False)
