@@ -22,6 +22,9 @@ from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
 
 display = Display()
 Files = dict[str, "tuple[bool, bytes]"]
+# 1980-01-01, the first day that a zip archive can say. 1970 would be taken for the time of a file that is not there:
+# Maven compares like that, and leaves such resources out of a jar.
+MODIFIED = 315532800
 
 
 def read_recipe(context: str) -> Files:
@@ -45,7 +48,7 @@ def write_archive(files: Files, target: str) -> None:
     with tarfile.open(target, "w:gz") as archive:
         for path, (executable, content) in sorted(files.items()):
             entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(content), 0o755 if executable else 0o644
+            entry.size, entry.mode, entry.mtime = len(content), 0o755 if executable else 0o644, MODIFIED
             archive.addfile(entry, io.BytesIO(content))
 
 

@@ -442,12 +442,17 @@ class Readiness:
     """When a colour counts as ready to serve."""
 
     path: str = "/readyz"
+    port: int | None = None
     status: int = 200
     condition: str = ""
     successes: int = 3
     interval: float = 0.2
     timeout: float = 60.0
     watch: float = 10.0
+
+    def url(self, address: str, port: int) -> str:
+        """What is asked of a container; ``port`` is the application's, which an own one for readiness replaces."""
+        return f"http://{address}:{self.port or port}{self.path}"
 
     def refusal(self, status: int, body: bytes, search: t.Callable[[str, t.Any], t.Any] | None = None) -> str | None:
         """Why this answer is not a ready one; None when it is.

@@ -167,7 +167,7 @@ class Host:
 def _refusal(address: str, port: int, readiness: _release.Readiness,
              search: t.Callable[[str, t.Any], t.Any] | None) -> str | None:
     try:
-        answer = ask(f"http://{address}:{port}{readiness.path}")
+        answer = ask(readiness.url(address, port))
     except Unreachable as error:
         return f"does not answer ({error})"
     if search is None or not readiness.condition:

@@ -30,6 +30,7 @@ SERVICE = "app"
 
 READINESS_SPEC: dict[str, t.Any] = {
     "path": {"type": "str", "default": "/readyz"},
+    "port": {"type": "int"},
     "status": {"type": "int", "default": 200},
     "condition": {"type": "str", "default": ""},
     "successes": {"type": "int", "default": 3},

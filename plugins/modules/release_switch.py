@@ -90,6 +90,9 @@ options:
         description: Path that is asked, at the container's own address.
         type: str
         default: /readyz
+      port:
+        description: Port that is asked, if it is another one than O(port).
+        type: int
       status:
         description: Status of a ready answer.
         type: int
@@ -178,6 +181,7 @@ EXAMPLES = r"""
     image: registry.example.com/shop:1.4.2
     readiness:
       path: /actuator/health/readiness
+      port: 8081
       condition: "status == 'UP'"
     url: https://shop.example.com/
 """

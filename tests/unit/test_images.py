@@ -203,7 +203,8 @@ def test_a_recipe_is_read_without_what_others_left_in_it(tmp_path) -> None:
     action.write_archive(files, archive)
     with tarfile.open(archive) as content:
         assert {entry.name: (entry.mode, entry.uid, entry.mtime) for entry in content} == {
-            "Dockerfile": (0o644, 0, 0), "app/main.py": (0o644, 0, 0), "run.sh": (0o755, 0, 0)}
+            "Dockerfile": (0o644, 0, action.MODIFIED), "app/main.py": (0o644, 0, action.MODIFIED),
+            "run.sh": (0o755, 0, action.MODIFIED)}
 
 
 def test_a_directory_without_a_dockerfile_is_refused(tmp_path) -> None:

@@ -450,6 +450,14 @@ def test_readiness(readiness, status, body, why):
     assert refusal is None if why is None else why in refusal
 
 
+@pytest.mark.parametrize(("readiness", "url"), [
+    (Readiness(), "http://192.0.2.7:8080/readyz"),
+    (Readiness(path="/actuator/health/readiness", port=8081), "http://192.0.2.7:8081/actuator/health/readiness"),
+])
+def test_readiness_is_asked_at_a_port_of_its_own_where_one_is_declared(readiness, url):
+    assert readiness.url("192.0.2.7", 8080) == url
+
+
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 10001        0 1 1
