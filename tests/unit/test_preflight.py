@@ -628,6 +628,20 @@ def test_a_playbook_of_one_component_checks_that_one_only(tmp_path, broken):
     assert "nginx_certbot_" not in text and "data_stores_" not in text
 
 
+def test_a_playbook_of_one_component_judges_no_other_by_variables_that_it_does_not_read(tmp_path):
+    inventory = write(tmp_path / "sound", {
+        "hosts.yml": HOSTS.format(python=sys.executable) + "app_blue_green: {hosts: {one: }}\n",
+        "group_vars/all/platform.yml": "mooring_domain: mooring.test\n",
+        "group_vars/app_blue_green/app_blue_green.yml": (
+            "app_blue_green_image: registry.mooring.test/shop\n"
+            "app_blue_green_release: 1.4.2\n"
+            "app_blue_green_url: https://shop.mooring.test/\n"
+        ),
+    })
+    _status, found, output, _touched = run(tmp_path, inventory, "-e", '{"preflight_components": ["app_blue_green"]}')
+    assert [line for line in found if "app_blue_green" in line or "nginx_certbot" in line] == [], output
+
+
 def test_a_vault_file_without_its_password_stops_ansible_itself(tmp_path, broken):
     """Ansible reads such a file before the first task, so it is no line among others; no host is touched either."""
     vault = broken / "group_vars" / "all" / "vault.yml"
