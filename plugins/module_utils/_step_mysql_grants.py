@@ -155,14 +155,19 @@ def prove_from_outside(
     return unreached, refused
 
 
-def address_of(params: dict[str, t.Any], docker: Docker) -> str:
-    """Where accounts are tried over TCP: as declared, or the address that a container has; "" for nowhere."""
+def address_of(params: dict[str, t.Any], docker: Docker, check_mode: bool) -> str:
+    """Where accounts are tried over TCP: as declared, or the address that a container has; "" for nowhere.
+
+    A container that has none is an error, but not in check mode: the run may give it one before it gets here.
+    """
     if params["address"] or not params["container"]:
         return params["address"]
     for found in docker.inspect("container", [params["container"]]):
         for network in found["NetworkSettings"]["Networks"].values():
             if network.get("IPAddress"):
                 return f"{network['IPAddress']}:3306"
+    if check_mode:
+        return ""
     raise MooringError(f"The container {params['container']} has no address at which accounts could be tried.")
 
 
@@ -181,7 +186,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
                 raise
             notices.append(f"{error} Its accounts were not compared.")
     if mysql:
-        address = address_of(params, Docker(module.run_command)) if params["verify"] else ""
+        address = address_of(params, Docker(module.run_command), module.check_mode) if params["verify"] else ""
         if not module.check_mode:
             mysql.lock()
     recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))

@@ -437,6 +437,14 @@ def test_an_account_without_a_password_gets_one_wherever_it_comes_from(server, t
     assert accepts(server, "x") and not accepts(server, "")
 
 
+def test_a_container_without_an_address_stops_a_run_and_no_check(server):
+    # As when somebody took the platform's network away, which the run makes anew before it gets here.
+    params = {"verify": True, "container": f"{server.name}-that-is-none"}
+    assert server.converge([account()], True, **params).good()["changed"]
+    assert "has no address at which accounts could be tried" in server.converge([account()], **params).error
+    assert server.sql("SELECT COUNT(*) FROM mysql.user WHERE User = 'app'") == [(0,)]
+
+
 def test_two_runs_at_once_rotate_once(server, tmp_path):
     params = {"record": str(tmp_path / "record.json")}
     server.converge([account(password="first")], **params).good()
