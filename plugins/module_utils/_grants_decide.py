@@ -432,7 +432,7 @@ def _account_change(
             equivalent.append(f"{account.who}: {', '.join(sorted(same))} on {level.sql} follows from what it has at a "
                               "broader level")
         if missing:
-            statements += _grant(server, account.who, level, missing, wanted, held)
+            statements += _grant(server, account.who, level, missing, wanted)
         if extra:
             suspicious += _judge_extra(level, account.who, known)
         if extra and account.exact:
@@ -575,7 +575,7 @@ def _place(server: Server, level: Level) -> str:
 
 
 def _grant(
-    server: Server, who: Who, level: Level, missing: frozenset[str], wanted: frozenset[str], held: frozenset[str],
+    server: Server, who: Who, level: Level, missing: frozenset[str], wanted: frozenset[str],
 ) -> list[Statement]:
     if level.kind == "restriction":
         return [Statement((f"REVOKE {', '.join(sorted(missing))} ON {level.sql} FROM {who.sql}",))]

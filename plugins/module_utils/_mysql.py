@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import ssl
 import typing as t
@@ -404,8 +403,3 @@ class Mysql:
         """What ALL means on ``*.*``, dynamic privileges included."""
         names = {row[0].upper() for row in self._rows("SHOW PRIVILEGES")}
         return frozenset(names - {GRANT_OPTION, "PROXY", "USAGE"})
-
-
-def server_expected(socket: str) -> bool:
-    """Whether there ever was a server here: its socket's directory exists."""
-    return os.path.isdir(os.path.dirname(socket))

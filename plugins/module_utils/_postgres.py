@@ -445,8 +445,3 @@ def _is_wrong_password(said: str) -> bool:
 
 def _wrong_password(error: Exception) -> bool:
     return _is_wrong_password(_said(error))
-
-
-def server_expected(socket: str) -> bool:
-    """Whether there ever was a server here: its socket's directory exists."""
-    return os.path.isdir(os.path.dirname(socket))

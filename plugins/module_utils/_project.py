@@ -28,6 +28,8 @@ MANIFEST_VERSION = 1
 
 CREATE, RECREATE, RESTART, START, UNPAUSE, THIN, RELOAD, REMOVE = (
     "create", "recreate", "restart", "start", "unpause", "remove duplicates", "reload", "remove")
+# Those after which a server has read all its files.
+STARTS = (CREATE, RECREATE, RESTART, START)
 
 HIDDEN = "(secret)"
 

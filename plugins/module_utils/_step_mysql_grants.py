@@ -25,9 +25,13 @@ from ansible_collections.mooring.stack.plugins.module_utils._mysql import (
     OTHER_ACCOUNT,
     Mysql,
     MysqlGone,
-    server_expected,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._record import Record
+from ansible_collections.mooring.stack.plugins.module_utils._stores import (
+    apply_all,
+    prove_nothing_is_left,
+    server_expected,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "socket": {"type": "path", "required": True},
@@ -48,34 +52,20 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 ROUNDS = 2
 
 
-def apply(mysql: Mysql, plan: Plan) -> None:
-    """Run every statement; one that fails does not keep the others from being run."""
-    failures = []
-    for statement in plan.statements:
-        try:
-            mysql.apply(statement)
-        except MooringError as error:
-            failures.append(str(error))
-    if failures:
-        done = len(plan.statements) - len(failures)
-        raise MooringError(f"{len(failures)} of {len(plan.statements)} statements failed, the other {done} are in "
-                           "effect. " + " ".join(failures), failed_statements=failures)
-
-
 class Target:
     """A server and what is declared of it."""
 
     def __init__(
-        self, mysql: Mysql | None, params: dict[str, t.Any], recorded: Record, address: str = "",
+        self, mysql: Mysql | None, params: dict[str, t.Any], accounts: list[Desired], recorded: Record, address: str,
     ) -> None:
         self._mysql = mysql
         self._params = params
         self.address = address
         self.settled: set[Who] = set()
-        self.accounts = [desired_account(one) for one in params["accounts"]]
+        self.accounts = accounts
         self.declared_before = {
             one.who: recorded.accounts[str(one.who)] == recorded.digest(one.password)
-            for one in self.accounts if one.password and str(one.who) in recorded.accounts}
+            for one in accounts if one.password and str(one.who) in recorded.accounts}
 
     @property
     def with_password(self) -> list[Desired]:
@@ -108,7 +98,7 @@ class Target:
         for _round in range(ROUNDS):
             if not plan.changes:
                 break
-            apply(self._mysql, plan)
+            apply_all(plan.statements, self._mysql.apply)
             # All have the declared password now; a login that fails all the same has another reason.
             self.settled = {one.who for one in self.with_password}
             server = self.read()
@@ -118,9 +108,7 @@ class Target:
 
 def prove(server: Server, plan: Plan, accounts: t.Iterable[Desired]) -> None:
     """What was applied has arrived: nothing is left to do, and no declared account was locked out."""
-    left = [str(statement) for statement in plan.statements]
-    if left:
-        raise MooringError("MySQL took every statement, and yet these are still needed: " + "; ".join(left))
+    prove_nothing_is_left("MySQL", plan.statements)
     refused = [str(account.who) for account in accounts if server.accounts[account.who].accepts_password is False]
     if refused:
         raise MooringError(f"These accounts cannot log in with the declared password: {', '.join(refused)}. "
@@ -177,7 +165,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         raise MooringError("old_password_hours is a number of hours, at least 0.")
     mysql, address, notices = None, "", []
     # What is declared wrong is said before anybody asks the server.
-    Target(None, params, Record(""))
+    accounts = [desired_account(one) for one in params["accounts"]]
     if not module.check_mode or server_expected(params["socket"]):
         try:
             mysql = Mysql(params["socket"], params["login_user"], params["login_password"])
@@ -190,7 +178,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         if not module.check_mode:
             mysql.lock()
     recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
-    target = Target(mysql, params, recorded, address)
+    target = Target(mysql, params, accounts, recorded, address)
     server = target.read()
     plan = Plan() if notices else target.decide(server)
     result = {

@@ -17,6 +17,11 @@ from ansible_collections.mooring.stack.plugins.module_utils._postgres import (
     PostgresGone,
     Server,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._stores import (
+    apply_all,
+    prove_nothing_is_left,
+    server_expected,
+)
 
 _ROLE: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
@@ -33,28 +38,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "service": {"type": "str", "default": ""},
 }
 AFTER_SERVICES = True
-STARTS = (project.CREATE, project.RECREATE, project.RESTART, project.START)
-
-
-def apply(postgres: Postgres, plan: Plan) -> None:
-    """Run every statement; one that fails does not keep the others from being run."""
-    failures = []
-    for statement in plan.statements:
-        try:
-            postgres.apply(statement)
-        except MooringError as error:
-            failures.append(str(error))
-    if failures:
-        done = len(plan.statements) - len(failures)
-        raise MooringError(f"{len(failures)} of {len(plan.statements)} statements failed, the other {done} are in "
-                           "effect. " + " ".join(failures), failed_statements=failures)
 
 
 def prove(postgres: Postgres, plan: Plan, declaration: Declaration) -> None:
     """Nothing is left to do, and each owner gets into its database."""
-    left = [str(statement) for statement in plan.statements]
-    if left:
-        raise MooringError("PostgreSQL took every statement, and yet these are still needed: " + "; ".join(left))
+    prove_nothing_is_left("PostgreSQL", plan.statements)
     for database in declaration.databases:
         reason = postgres.refuses(database.owner, declaration.passwords[database.owner], database.name)
         if reason:
@@ -67,7 +55,7 @@ def converge_server(postgres: Postgres, declaration: Declaration, check_mode: bo
     if not check_mode:
         left = plan
         if plan.statements:
-            apply(postgres, plan)
+            apply_all(plan.statements, postgres.apply)
             left = _postgres.decide(postgres.read(declaration.passwords), declaration)
         prove(postgres, left, declaration)
     return plan
@@ -77,12 +65,12 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
     """Read, decide, apply, prove; ``planned`` is what happens to services before. Raises :class:`MooringError`."""
     user, password = params["login_user"], params["login_password"]
     # A server that starts makes these itself.
-    made = module.check_mode and (planned or {}).get(params["service"]) in STARTS
+    made = module.check_mode and (planned or {}).get(params["service"]) in project.STARTS
     declaration = _postgres.declared(params["databases"], [] if made else params["roles"], user)
     plan, notices = Plan(), []
     if declaration and not password:
         raise MooringError(f"There is no password for PostgreSQL's role {user}, which makes the databases.")
-    if declaration and module.check_mode and not _postgres.server_expected(params["socket"]):
+    if declaration and module.check_mode and not server_expected(params["socket"]):
         plan = _postgres.decide(Server(), declaration)
     elif declaration:
         try:

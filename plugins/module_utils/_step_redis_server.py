@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import typing as t
 
@@ -15,6 +14,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _redis
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._record import Record
 from ansible_collections.mooring.stack.plugins.module_utils._redis import Found, Redis, Refused
+from ansible_collections.mooring.stack.plugins.module_utils._stores import server_expected
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "socket": {"type": "path", "required": True},
@@ -33,7 +33,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "service": {"type": "str", "default": ""},
 }
 AFTER_SERVICES = True
-STARTS = (project.CREATE, project.RECREATE, project.RESTART, project.START)
 
 
 def stranger_is_refused(socket: str) -> bool:
@@ -92,7 +91,7 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
     before = (planned or {}).get(params["service"]) if module.check_mode else None
     # What starts reads its settings and its accounts.
     if module.check_mode and (
-            before in STARTS or not os.path.isdir(os.path.dirname(params["socket"]))):
+            before in project.STARTS or not server_expected(params["socket"])):
         return result
     recorded = Record.from_json(files.read_text(params["record"]), secrets.token_hex(16))
     try:
