@@ -24,15 +24,9 @@ attributes:
   idempotent:
     description: Running it twice changes nothing more than running it once.
     support: full
+extends_documentation_fragment:
+  - mooring.stack.application
 options:
-  name:
-    description: Name of the application.
-    type: str
-    required: true
-  root:
-    description: Directory of the platform on the host.
-    type: path
-    default: /opt/mooring
   format:
     description:
       - V(table) prints text.

@@ -28,25 +28,10 @@ attributes:
   idempotent:
     description: Running it twice changes nothing more than running it once.
     support: full
+extends_documentation_fragment:
+  - mooring.stack.application
+  - mooring.stack.application.platform
 options:
-  name:
-    description: Name of the application.
-    type: str
-    required: true
-  root:
-    description: Directory of the platform on the host.
-    type: path
-    default: /opt/mooring
-  prefix:
-    description: Prefix of the Compose projects.
-    type: str
-    default: mooring
-  network:
-    description: Docker network on which the proxy reaches the colours. The default is the value of O(prefix).
-    type: str
-  proxy:
-    description: Directory of the proxy's project. The default is C(nginx_certbot) below O(root).
-    type: path
   colour:
     description: The colour that is to serve, as RV(mooring.stack.release_info#module:target) says.
     type: str

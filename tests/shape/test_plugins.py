@@ -42,7 +42,15 @@ def constant(path: pathlib.Path, name: str) -> str:
 
 
 def documentation(path: pathlib.Path) -> dict[str, t.Any]:
-    return yaml.safe_load(constant(path, "DOCUMENTATION"))
+    """What ansible-doc makes of it: with the options of the fragments that it extends."""
+    doc = yaml.safe_load(constant(path, "DOCUMENTATION"))
+    for name in doc.get("extends_documentation_fragment") or ():
+        namespace, collection, file, *part = name.split(".")
+        fragment = importlib.import_module(
+            f"ansible_collections.{namespace}.{collection}.plugins.doc_fragments.{file}").ModuleDocFragment
+        text = getattr(fragment, part[0].upper() if part else "DOCUMENTATION")
+        doc["options"] = {**yaml.safe_load(text)["options"], **(doc.get("options") or {})}
+    return doc
 
 
 @each_file
