@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import secrets
 import threading
@@ -277,19 +278,14 @@ def _questions(session: t.Any) -> int:
 # -- passwords ---------------------------------------------------------------------------------
 
 
-class Logins:
-    """Clients that log in over TCP with TLS, again and again, with the passwords that are valid at the moment."""
+class Threads:
+    """Something that goes on beside a case until it ends; whoever inherits looks at ``_stop``."""
 
-    def __init__(self, server: mysql.Server, user: str, *passwords: str) -> None:
-        self._server, self._user, self._address = server, user, server.address
-        self._offered = (0, passwords)
-        self._seen = [0] * THREADS
-        self._made = [0] * THREADS
+    def __init__(self, targets: t.Iterable[t.Callable[[], None]]) -> None:
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._log_in, args=(number,)) for number in range(THREADS)]
-        self.errors: list[str] = []
+        self._threads = [threading.Thread(target=target) for target in targets]
 
-    def __enter__(self) -> Logins:
+    def __enter__(self) -> t.Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -298,6 +294,18 @@ class Logins:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+
+class Logins(Threads):
+    """Clients that log in over TCP with TLS, again and again, with the passwords that are valid at the moment."""
+
+    def __init__(self, server: mysql.Server, user: str, *passwords: str) -> None:
+        self._server, self._user, self._address = server, user, server.address
+        self._offered = (0, passwords)
+        self._seen = [0] * THREADS
+        self._made = [0] * THREADS
+        super().__init__(functools.partial(self._log_in, number) for number in range(THREADS))
+        self.errors: list[str] = []
 
     @property
     def made(self) -> int:
@@ -366,7 +374,7 @@ def rotation(place: Place) -> None:
     expect(not clients.errors, f"{len(clients.errors)} of {clients.made} logins failed:", clients.errors[:3])
 
 
-class Watch:
+class Watch(Threads):
     """Sessions that keep asking what the server shows of others' statements."""
 
     QUERIES: t.ClassVar[dict[str, str]] = {
@@ -382,20 +390,9 @@ class Watch:
 
     def __init__(self, server: mysql.Server) -> None:
         self._server = server
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._look, args=(name,)) for name in self.QUERIES]
+        super().__init__(functools.partial(self._look, name) for name in self.QUERIES)
         self.shown: dict[str, set[str]] = {name: set() for name in self.QUERIES}
         self.turns = dict.fromkeys(self.QUERIES, 0)
-
-    def __enter__(self) -> Watch:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_unused: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def saw(self, name: str, words: str) -> bool:
         """Whether a text that was shown there has these words."""
