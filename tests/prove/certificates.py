@@ -16,10 +16,7 @@ figures; status 0 only if all are good.
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -29,7 +26,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
 
 import lab  # noqa: E402
 from certificate_cases import CASES, Place  # noqa: E402
-from drift_site import Failed  # noqa: E402
+from drift_site import Failed, parser, scratch  # noqa: E402
 
 
 def prove_case(place: Place, case: object) -> bool:
@@ -54,40 +51,19 @@ def prove_case(place: Place, case: object) -> bool:
 
 def main() -> int:
     """Parse, prove, clean up."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=[], metavar="TEXT", help="cases whose first line contains this")
-    parser.add_argument("--keep", action="store_true", help="leave the node and its inventory")
-    parser.add_argument("--reuse", action="store_true", help="use a node that was left")
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    scratch = ROOT / ".cache/prove-certificates"
-    if not args.reuse:
-        shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = Place(scratch)
-    place.log.unlink(missing_ok=True)
-    place.clone()
+    args = parser(__doc__ or "", "cases whose first line contains this").parse_args()
     cases = [case for case in CASES
              if not args.only or any(word in (case.__doc__ or "") for word in args.only)]
-    passed, findings = 0, -1
-    try:
-        if args.reuse:
-            place.declare()
-            place.converge()
-        else:
-            place.begin()
-        place.help()
-        with place.handshakes:
-            passed = sum(prove_case(place, case) for case in cases)
-        findings = place.tls_findings()
-    except (Failed, lab.LabError) as error:
-        print(f"prove-certificates: not proved: {error}\nThe whole output is in {place.log}.")
-        return 1
-    finally:
-        place.stop()
-        if not args.keep:
-            place.node.remove()
-            shutil.rmtree(scratch, ignore_errors=True)
+    with scratch("certificates", args) as directory:
+        place = Place(directory)
+        try:
+            with place.standing(args, place.begin, place.converge):
+                with place.handshakes:
+                    passed = sum(prove_case(place, case) for case in cases)
+                findings = place.tls_findings()
+        except (Failed, lab.LabError) as error:
+            print(f"prove-certificates: not proved: {error}\nThe whole output is in {place.log}.")
+            return 1
     made, failed = place.handshakes.made, len(place.handshakes.errors)
     print(f"prove-certificates: cases={len(cases)} passed={passed} handshakes={made} failed_handshakes={failed} "
           f"tls_findings={findings}")

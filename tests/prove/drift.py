@@ -21,8 +21,6 @@ import contextlib
 import dataclasses
 import pathlib
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -35,7 +33,7 @@ import drift_kills  # noqa: E402
 import drift_promises  # noqa: E402
 import lab  # noqa: E402
 from drift_kinds import CERTIFICATE, KINDS, NOTICES, PEBBLE, Kind, Sees  # noqa: E402
-from drift_site import Difference, Failed, Run, Site, say  # noqa: E402
+from drift_site import Difference, Failed, Run, Site, parser, say, scratch  # noqa: E402
 from naive import IDLE  # noqa: E402
 
 KINDS_WANTED, KILLS_WANTED, COMBINED_WANTED = 40, 12, 10
@@ -268,39 +266,24 @@ def prove(site: Site, args: argparse.Namespace) -> tuple[list[Row], int, list[st
 
 def main() -> int:
     """Parse, prove, clean up."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=[], metavar="TEXT", help="kinds whose names contain this")
-    parser.add_argument("--skip", nargs="*", default=[], choices=("kinds", "peers", "combined", "kills", "promises"))
-    parser.add_argument("--keep", action="store_true", help="leave the node and its inventory")
-    parser.add_argument("--reuse", action="store_true", help="use a node that was left")
-    parser.add_argument("--write-docs", action="store_true", help="write the table to docs/drift.md")
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    asked = parser(__doc__ or "", "kinds whose names contain this")
+    asked.add_argument("--skip", nargs="*", default=[], choices=("kinds", "peers", "combined", "kills", "promises"))
+    asked.add_argument("--write-docs", action="store_true", help="write the table to docs/drift.md")
+    args = asked.parse_args()
     started = time.monotonic()
-    scratch = ROOT / ".cache/prove-drift"
-    if not args.reuse:
-        shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    site = Site(scratch)
-    site.log.unlink(missing_ok=True)
-    site.clone()
-    try:
-        if args.reuse:
-            site.declare()
+    with scratch("drift", args) as directory:
+        site = Site(directory)
+
+        def again() -> None:
             site.run("-e", "mooring_allow_stateful_restart=true").good("converging the site")
-        else:
-            site.start()
-        site.help()
-        site.keep_declared()
-        rows, kills, broken = prove(site, args)
-    except (Failed, lab.LabError) as error:
-        print(f"prove-drift: not proved: {error}\nThe whole output is in {site.log}.")
-        return 1
-    finally:
-        site.stop()
-        if not args.keep:
-            site.node.remove()
-            shutil.rmtree(scratch, ignore_errors=True)
+
+        try:
+            with site.standing(args, site.start, again):
+                site.keep_declared()
+                rows, kills, broken = prove(site, args)
+        except (Failed, lab.LabError) as error:
+            print(f"prove-drift: not proved: {error}\nThe whole output is in {site.log}.")
+            return 1
     width = [max(map(len, column)) for column in zip(*table(rows), strict=True)]
     for cells in table(rows):
         print("  ".join(f"{cell:<{size}}" for cell, size in zip(cells, width, strict=True)).rstrip())

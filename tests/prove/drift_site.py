@@ -9,6 +9,8 @@ does not change what is being proved.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -81,6 +83,30 @@ class Failed(Exception):
 def say(text: str, topic: str = "drift") -> None:
     """Progress, plain."""
     print(f"prove-{topic}: {text}", file=sys.stderr, flush=True)
+
+
+def parser(documentation: str, what: str) -> argparse.ArgumentParser:
+    """What each of these proofs can be asked for; ``what`` is said of TEXT."""
+    found = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("--only", nargs="*", default=[], metavar="TEXT", help=what)
+    found.add_argument("--keep", action="store_true", help="leave the node and its inventory")
+    found.add_argument("--reuse", action="store_true", help="use a node that was left")
+    return found
+
+
+@contextlib.contextmanager
+def scratch(topic: str, args: argparse.Namespace) -> t.Iterator[pathlib.Path]:
+    """The proof's own directory, removed in the end; also when the proof is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    path = ROOT / ".cache" / f"prove-{topic}"
+    if not args.reuse:
+        shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        if not args.keep:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +211,26 @@ class Site:
         self.run("--tags", "docker_engine").good("installing the engine")
         self.node.load(self.images)
         self.run(*arguments).good("converging the site")
+
+    @contextlib.contextmanager
+    def standing(
+        self, args: argparse.Namespace, begin: t.Callable[[], object], again: t.Callable[[], object],
+    ) -> t.Iterator[None]:
+        """The node with the last commit on it: by ``begin``, or by ``again`` where one was left. It goes in the end."""
+        self.log.unlink(missing_ok=True)
+        self.clone()
+        try:
+            if args.reuse:
+                self.declare()
+                again()
+            else:
+                begin()
+            self.help()
+            yield
+        finally:
+            self.stop()
+            if not args.keep:
+                self.node.remove()
 
     def say(self, text: str) -> None:
         """Progress, plain."""

@@ -15,12 +15,10 @@ if all are good.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -33,7 +31,7 @@ import lab  # noqa: E402
 import mysql  # noqa: E402
 import pymysql  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError  # noqa: E402
-from drift_site import Failed, say  # noqa: E402
+from drift_site import Failed, parser, say, scratch  # noqa: E402
 from hypothesis.errors import HypothesisException  # noqa: E402
 
 TOPIC = "grants"
@@ -62,66 +60,43 @@ def chosen(cases: t.Iterable[t.Any], only: t.Sequence[str]) -> list[t.Any]:
     return [case for case in cases if not only or any(word in (case.__doc__ or "") for word in only)]
 
 
-def on_a_server(cases: t.Sequence[t.Any], scratch: pathlib.Path, figures: grants_cases.Figures) -> int:
+def on_a_server(cases: t.Sequence[t.Any], directory: pathlib.Path, figures: grants_cases.Figures) -> int:
     """How many of these cases hold."""
     if not cases:
         return 0
-    scratch.joinpath("server").mkdir()
-    say("starting a MySQL server", TOPIC)
-    with mysql.Server(scratch / "server") as server:
-        place = grants_cases.Place(server, scratch, figures)
-        return sum(prove_case(case, place) for case in cases)
+    # What the server writes there goes in any case.
+    with tempfile.TemporaryDirectory(dir=directory) as own:
+        say("starting a MySQL server", TOPIC)
+        with mysql.Server(pathlib.Path(own)) as server:
+            place = grants_cases.Place(server, directory, figures)
+            return sum(prove_case(case, place) for case in cases)
 
 
 def on_a_node(
-    cases: t.Sequence[t.Any], scratch: pathlib.Path, figures: grants_cases.Figures, args: argparse.Namespace,
+    cases: t.Sequence[t.Any], directory: pathlib.Path, figures: grants_cases.Figures, args: argparse.Namespace,
 ) -> int:
     """How many of these cases hold."""
     if not cases:
         return 0
-    place = grants_node.Place(scratch, figures)
-    place.log.unlink(missing_ok=True)
-    place.clone()
-    try:
-        if args.reuse:
-            place.declare()
-            place.converge()
-        else:
-            place.start("--tags", "docker_engine,data_stores")
-        place.help()
+    place = grants_node.Place(directory, figures)
+    with place.standing(args, lambda: place.start("--tags", "docker_engine,data_stores"), place.converge):
         place.prepare()
         return sum(prove_case(case, place) for case in cases)
-    finally:
-        place.stop()
-        if not args.keep:
-            place.node.remove()
 
 
 def main() -> int:
     """Parse, prove, clean up."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=[], metavar="TEXT", help="cases whose first line contains this")
-    parser.add_argument("--keep", action="store_true", help="leave the node and its inventory")
-    parser.add_argument("--reuse", action="store_true", help="use a node that was left")
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    scratch = ROOT / ".cache/prove-grants"
-    if not args.reuse:
-        shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    args = parser(__doc__ or "", "cases whose first line contains this").parse_args()
     figures = grants_cases.Figures()
     here, there = chosen(grants_cases.CASES, args.only), chosen(grants_node.CASES, args.only)
     cases = len(here) + len(there)
     try:
-        passed = on_a_server(here, scratch, figures)
-        passed += on_a_node(there, scratch, figures, args)
+        with scratch(TOPIC, args) as directory:
+            passed = on_a_server(here, directory, figures)
+            passed += on_a_node(there, directory, figures, args)
     except (Failed, lab.LabError) as error:
         print(f"prove-grants: not proved: {error}\nThe whole output is in {ROOT / '.cache/prove-grants.log'}.")
         return 1
-    finally:
-        # What the server wrote there goes in any case.
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(scratch if not args.keep else scratch / "server")
     print(f"prove-grants: cases={cases} passed={passed} corpus={figures.corpus} accounts={figures.accounts} "
           f"audit_seconds={figures.audit_seconds} lost_writes={figures.lost_writes} "
           f"failed_logins={figures.failed_logins}")
