@@ -31,7 +31,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
+from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
 
 KEPT_VERSIONS = 3
 PLACEHOLDER_LIFETIME = dt.timedelta(days=3650)

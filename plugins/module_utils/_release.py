@@ -29,21 +29,17 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import ending
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLOURS, Traffic, other
 
-COLOURS = ("blue", "green")
 HISTORY_LIMIT = 50
 
 LABEL_DEFINITION = "mooring.release.definition"
 LABEL_RELEASE = "mooring.release"
+LABEL_REPLICAS = "mooring.replicas"
 
 # 16 MiB and some 40 ms a try: cheap once per run, dear to whoever guesses a
 # password behind the label, which everybody who may ask the engine can read.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 64 * 2**20, "dklen": 32}
-
-
-def other(colour: str) -> str:
-    """The colour that is not ``colour``."""
-    return COLOURS[1 - COLOURS.index(colour)]
 
 
 def seal(definition: t.Any, secrets: dict[str, str], salt: str) -> str:
@@ -69,7 +65,7 @@ def is_sealed_by(label: str | None, definition: t.Any, secrets: dict[str, str]) 
 
 @dataclasses.dataclass(frozen=True)
 class Colour:
-    """What one colour runs; all fields are empty where it has no container."""
+    """What one colour runs: its first replica; all fields are empty where it has no container."""
 
     container: str = ""
     name: str = ""
@@ -85,6 +81,8 @@ class Colour:
     restarts: int = 0
     exit_code: int = 0
     out_of_memory: bool = False
+    replicas: int = 1  # as many as declared, whether they are there or not
+    further: tuple[Colour, ...] = ()
 
     @classmethod
     def from_inspect(cls, document: dict[str, t.Any], network: str) -> Colour:
@@ -107,7 +105,22 @@ class Colour:
             restarts=document.get("RestartCount") or 0,
             exit_code=state.get("ExitCode") or 0,
             out_of_memory=bool(state.get("OOMKilled")),
+            replicas=int(labels.get(LABEL_REPLICAS) or 1),
         )
+
+    @classmethod
+    def joined(cls, replicas: t.Sequence[Colour]) -> Colour:
+        """The colour that has these replicas."""
+        return dataclasses.replace(replicas[0], further=tuple(replicas[1:])) if replicas else cls()
+
+    @property
+    def every(self) -> tuple[Colour, ...]:
+        """Its replicas that have a container, each by itself."""
+        return (dataclasses.replace(self, further=()), *self.further) if self.exists else ()
+
+    def replica(self, number: int) -> Colour:
+        """One of its replicas, counted from 0; empty where that has no container."""
+        return self.every[number] if number < len(self.every) else Colour()
 
     @property
     def exists(self) -> bool:
@@ -116,13 +129,13 @@ class Colour:
 
     @property
     def runs(self) -> bool:
-        """Whether its container is running."""
-        return self.status == "running"
+        """Whether a replica is running."""
+        return any(one.status == "running" for one in self.every)
 
     @property
     def rests(self) -> bool:
-        """Whether its container is there and stays stopped until somebody starts it."""
-        return self.status in ("created", "exited")
+        """Whether a replica is there and stays stopped until somebody starts it."""
+        return any(one.status in ("created", "exited") for one in self.every)
 
     def ended(self) -> str:
         """How its process ended; empty while it runs, or before it ran."""
@@ -152,8 +165,8 @@ class Situation:
 
     colours: dict[str, Colour] = dataclasses.field(default_factory=lambda: {c: Colour() for c in COLOURS})
     proxy_answers: bool = False
-    memory: str | None = None
-    file: str | None = None
+    memory: Traffic | None = None
+    file: Traffic | None = None
     record: dict[str, t.Any] | None = None
 
     @property
@@ -164,21 +177,34 @@ class Situation:
     @property
     def active(self) -> str | None:
         """The colour whose container must not be replaced: the one that serves."""
-        serving = self.memory if self.proxy_answers else None
-        return next((c for c in (serving, self.file, self.recorded) if c in COLOURS), None)
+        places = (self.memory if self.proxy_answers else None, self.file)
+        said = [place.colour for place in places if place] + [self.recorded]
+        return next((colour for colour in said if colour in COLOURS), None)
 
     @property
     def agrees(self) -> bool:
-        """Whether the places that know a colour all know the same one."""
-        places = {self.file, self.recorded} | ({self.memory} if self.proxy_answers else set())
-        return len(places) == 1
+        """Whether the places that know a colour all know the same one, and it alone gets the requests."""
+        return self.active is None or not self.disagreements(self.active)
+
+    @property
+    def shared(self) -> bool:
+        """Whether a colour beside the active one gets requests, now or after the proxy's next start."""
+        return any(place is not None and place.percent is not None for place in (self.memory, self.file))
+
+    def alone(self, colour: str) -> Traffic:
+        """All requests for one colour, by the replicas that it was made with."""
+        return Traffic(colour, self.colours[colour].replicas)
 
     def disagreements(self, target: str) -> list[str]:
-        """Where something other than ``target`` is in force, one line each."""
-        places = [("the proxy's file says", self.file), ("the last deployment recorded", self.recorded)]
+        """Where something other than ``target`` alone is in force, one line each."""
+        wanted = self.alone(target)
+        places = [("the proxy's file says", self.file)]
         if self.proxy_answers:
             places.insert(0, ("the proxy serves", self.memory))
-        return [f"{place} {colour or 'no colour'}" for place, colour in places if colour != target]
+        amiss = [f"{place} {found.words() if found else 'no colour'}" for place, found in places if found != wanted]
+        if self.recorded != target:
+            amiss.append(f"the last deployment recorded {self.recorded or 'no colour'}")
+        return amiss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,6 +272,7 @@ class Steps:
     tell_proxy: bool
     stop_previous: bool
     record: bool
+    canary: bool
     previous: str | None
 
     @property
@@ -266,25 +293,29 @@ class Steps:
 def steps(
     situation: Situation, target: str, release: str, *,
     image_id: str | None, has_migration: bool, migrated: t.Collection[str], keep_warm: bool, start: bool = False,
+    canary: bool = False,
 ) -> Steps:
     """The steps that put ``target`` into service.
 
     ``start`` says that nothing before this started it: it is taken as it ran.
+    ``canary`` says that it is to get a share of the requests before all of them.
 
     A migration belongs to an image and runs once for it: neither a rollback to
     an image that ran before nor a change of configuration runs it again.
     """
     idle = situation.colours[other(target)]
     record = situation.record or {}
-    tell = (situation.memory if situation.proxy_answers else situation.file) != target
+    wanted = situation.alone(target)
+    tell = (situation.memory if situation.proxy_answers else situation.file) != wanted
     return Steps(
         start=start and situation.colours[target].rests,
         migrate=has_migration and situation.active != target and (image_id is None or image_id not in migrated),
-        write_file=situation.file != target,
+        write_file=situation.file != wanted,
         tell_proxy=tell,
         stop_previous=not keep_warm and idle.runs,
         record=(record.get("colour"), record.get("release")) != (target, release)
         or (image_id is not None and record.get("image_id") != image_id),
+        canary=canary and situation.active not in (None, target) and idle.runs,
         previous=situation.active if situation.active != target else None,
     )
 
@@ -298,9 +329,9 @@ def differences(
     if todo.start:
         fields.append(Difference(name, f"state of {target}", "running", situation.colours[target].status))
     if todo.tell_proxy:
-        fields.append(Difference(name, "colour in the proxy's memory", target, situation.memory))
+        fields.append(Difference(name, "colour in the proxy's memory", *_lines(situation, target, situation.memory)))
     if todo.write_file:
-        fields.append(Difference(name, "colour in the proxy's file", target, situation.file))
+        fields.append(Difference(name, "colour in the proxy's file", *_lines(situation, target, situation.file)))
     if todo.record:
         found = (record.get("colour"), record.get("release"))
         if found != (target, release):
@@ -313,6 +344,11 @@ def differences(
     if todo.stop_previous:
         fields.append(Difference(name, f"state of {idle}", "exited", situation.colours[idle].status))
     return fields
+
+
+def _lines(situation: Situation, target: str, found: Traffic | None) -> tuple[str, str | None]:
+    """What is expected and found in a place."""
+    return situation.alone(target).line(), found.line() if found else None
 
 
 @dataclasses.dataclass

@@ -17,7 +17,8 @@ from ansible_collections.mooring.stack.plugins.module_utils import _files as fil
 from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, Unreachable, ask, view
+from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
+from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, view
 
 try:
     import jmespath
@@ -65,12 +66,15 @@ class Host:
         found = self.docker.project_containers(self.project(colour))
         # While Compose replaces a container, the old one is there as well.
         found.sort(key=lambda document: (document["State"]["Status"] == "running", document["Created"]))
-        return _release.Colour.from_inspect(found[-1], self.network) if found else _release.Colour()
+        # A replica is a service: app, app-2, app-3.
+        newest = {document["Config"]["Labels"]["com.docker.compose.service"]: document for document in found}
+        return _release.Colour.joined(
+            [_release.Colour.from_inspect(document, self.network) for _service, document in sorted(newest.items())])
 
-    def situation(self, containers: bool = True) -> _release.Situation:
+    def situation(self) -> _release.Situation:
         """Everything that decides a deployment; on a host without Docker nothing runs."""
         seen = view(self.proxy, self.name)
-        if containers and self.docker.answers():
+        if self.docker.answers():
             seen["colours"] = {colour: self.colour(colour) for colour in _release.COLOURS}
         return _release.Situation(record=self.store.record().active, **seen)
 
@@ -93,9 +97,18 @@ class Host:
                 "Install the package python3-jmespath.")
         search = jmespath.search if jmespath is not None else None
         begin, limit = time.time(), time.monotonic() + readiness.timeout
+        return _release.Colour.joined([
+            self._wait_for(colour, number, port, readiness, search, begin, limit)
+            for number in range(self.colour(colour).replicas)])
+
+    def _wait_for(
+        self, colour: str, number: int, port: int, readiness: _release.Readiness,
+        search: t.Callable[[str, t.Any], t.Any] | None, begin: float, limit: float,
+    ) -> _release.Colour:
+        """The replica of this number once it is ready."""
         in_a_row = 0
         while True:
-            running = self.colour(colour)
+            running = self.colour(colour).replica(number)
             why = running.ended() or f"has no address on the network {self.network} (it is {running.status})"
             # The container is looked up again only after a refusal: it may have
             # been restarted at another address.
@@ -108,7 +121,7 @@ class Host:
                     time.sleep(readiness.interval)
             if in_a_row >= readiness.successes:
                 # The answers count if one process gave them all, and it is still there.
-                why = running.went_wrong(self.colour(colour))
+                why = running.went_wrong(self.colour(colour).replica(number))
                 if why is None:
                     return running
                 in_a_row = 0
@@ -117,33 +130,40 @@ class Host:
             if time.monotonic() > limit:
                 raise MooringError(
                     f"{colour} did not become ready within {readiness.timeout:g} s: {running.name or 'it'} {why}."
-                    f"{self.restarted(colour, begin)}")
+                    f"{self.restarted(running, begin)}")
             time.sleep(readiness.interval)
 
-    def watch(self, colour: str, port: int, readiness: _release.Readiness, before: _release.Colour) -> None:
-        """Look at a colour for a while after the switch; raises when it is no longer as well as ``before``.
+    def watch(
+        self, colour: str, port: int, readiness: _release.Readiness, before: _release.Colour, *,
+        seconds: float, when: str, judge: t.Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Look at a colour that gets requests for a while; raises when it is no longer as well as ``before``.
 
         One refusal is none: as many in a row count as answers were needed.
+        ``judge`` may know another reason; ``when`` says in the error which time this is.
         """
         search = jmespath.search if jmespath is not None else None
-        begin, limit = time.time(), time.monotonic() + readiness.watch
-        refused = 0
+        begin, limit = time.time(), time.monotonic() + seconds
+        refused = dict.fromkeys(range(len(before.every)), 0)
         while time.monotonic() < limit:
             time.sleep(readiness.interval)
-            why = before.went_wrong(self.colour(colour))
-            # A restarted container's state no longer says why.
-            why = why and (self.docker.last_ending(before.container, begin, time.time()) or why)
-            if why is None:
-                refusal = _refusal(before.address, port, readiness, search)
-                refused = refused + 1 if refusal else 0
-                if refused >= readiness.successes:
-                    why = f"{refusal}, {refused} times in a row"
-            if why is not None:
-                raise MooringError(f"{colour} was ready, but after the switch {before.name} {why}.")
+            now = self.colour(colour)
+            for number, one in enumerate(before.every):
+                why = one.went_wrong(now.replica(number))
+                # A restarted container's state no longer says why.
+                why = why and (self.docker.last_ending(one.container, begin, time.time()) or why)
+                if why is None:
+                    refusal = _refusal(one.address, port, readiness, search)
+                    refused[number] = refused[number] + 1 if refusal else 0
+                    if refused[number] >= readiness.successes:
+                        why = f"{refusal}, {refused[number]} times in a row"
+                if why is not None:
+                    raise MooringError(f"{colour} was ready, but {when} {one.name} {why}.")
+            if why := judge():
+                raise MooringError(f"{colour} was ready, but {when} {why}.")
 
-    def restarted(self, colour: str, since: float) -> str:
-        """A sentence about the restarts of a colour's container; "" where there were none."""
-        now = self.colour(colour)
+    def restarted(self, now: _release.Colour, since: float) -> str:
+        """A sentence about the restarts of a replica; "" where there were none."""
         if not now.restarts:
             return ""
         times = "once" if now.restarts == 1 else f"{now.restarts} times"
@@ -159,7 +179,7 @@ class Host:
         begin = quiet_since = time.monotonic()
         while time.monotonic() - begin < seconds and time.monotonic() - quiet_since < QUIET_SECONDS:
             time.sleep(0.1)
-            if _connections(colour.pid, port) > 0:
+            if any(_connections(one.pid, port) > 0 for one in colour.every):
                 quiet_since = time.monotonic()
         return time.monotonic() - begin
 

@@ -40,7 +40,9 @@ def describe(host: Host, situation: _release.Situation) -> dict[str, t.Any]:
     return {
         "active": active,
         "release": situation.colours[active].release if active else None,
-        "proxy": {"answers": situation.proxy_answers, "memory": situation.memory, "file": situation.file},
+        "proxy": {"answers": situation.proxy_answers,
+                  **{place: found and found.line()
+                     for place, found in (("memory", situation.memory), ("file", situation.file))}},
         "recorded": situation.record,
         "colours": {name: colour.public() for name, colour in situation.colours.items()},
         "history": host.store.record().history[-10:],

@@ -12,16 +12,18 @@ import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.mooring.stack.plugins.module_utils import _release
+from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
 from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL_IMAGES
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable, ask
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
     held,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import REPLICAS_LIMIT, Traffic
 
 WAIT_SECONDS = 20
 VERIFY_SECONDS = 10
@@ -37,6 +39,15 @@ READINESS_SPEC: dict[str, t.Any] = {
     "interval": {"type": "float", "default": 0.2},
     "timeout": {"type": "float", "default": 60},
     "watch": {"type": "float", "default": 10},
+}
+
+CANARY_SPEC: dict[str, t.Any] = {
+    "steps": {"type": "list", "elements": "int", "default": []},
+    "hold": {"type": "float", "default": 60},
+    "errors": {"type": "float", "default": 0.01},
+    "latency": {"type": "float"},
+    "minimum": {"type": "int", "default": 20},
+    "sticky": {"type": "bool", "default": False},
 }
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -55,6 +66,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "url": {"type": "str", "default": ""},
     "url_address": {"type": "str", "default": "127.0.0.1"},
     "release_header": {"type": "str", "default": "X-Release"},
+    "replicas": {"type": "int", "choices": list(range(1, REPLICAS_LIMIT + 1)), "default": 1},
+    "canary": {"type": "dict", "options": CANARY_SPEC, "default": {}},
     "start": {"type": "bool", "default": False},
     "keep_warm": {"type": "bool", "default": True},
     "drain_seconds": {"type": "int", "default": 30},
@@ -72,6 +85,11 @@ class Deployment:
         self.host = Host(params, run_command)
         self.name, self.target = self.params["name"], self.params["colour"]
         self.readiness = _release.Readiness(**self.params["readiness"])
+        try:
+            self.canary = Canary.from_params(self.params["canary"])
+        except ValueError as error:
+            raise MooringError(f"The canary of '{self.name}' cannot be done: {error}.") from error
+        self.notices: list[str] = []
         self.figures: dict[str, t.Any] = {}
         self.begin = time.monotonic()
 
@@ -84,11 +102,16 @@ class Deployment:
                 "when this run decided: another run changed it meanwhile. This one switches nothing; run it again.")
         target = situation.colours[self.target]
         made = target.definition == self.params["seal"]
+        if not made:
+            # Check mode: the container is not there yet, or what is to be replaced.
+            expected = dataclasses.replace(target, replicas=self.params["replicas"])
+            situation = dataclasses.replace(situation, colours={**situation.colours, self.target: expected})
         return situation, _release.steps(
             situation, self.target, self.params["release"],
             image_id=target.image_id if made else self.host.image_id(self.params["image"]),
             has_migration=bool(self.params["migrate"]), migrated=self.host.store.record().migrated,
-            keep_warm=self.params["keep_warm"], start=self.params["start"])
+            keep_warm=self.params["keep_warm"], start=self.params["start"],
+            canary=bool(self.canary.steps) and not self.has_served())
 
     def differences(self, situation: _release.Situation, todo: _release.Steps) -> list[Difference]:
         """What is not as declared; empty exactly if there is nothing to do."""
@@ -100,26 +123,60 @@ class Deployment:
         self.expect_own_container(situation.colours[self.target])
         with self.undo_before_switch(situation):
             if todo.start:
-                self.host.docker.run("start", situation.colours[self.target].container)
+                self.host.docker.run("start", *(one.container for one in situation.colours[self.target].every))
             # Before the question whether it is ready: a release may well not be
             # ready until its tables are there.
             if todo.migrate:
                 self.migrate(situation.colours[self.target].image_id)
             running = self.wait_until_ready(once=not todo.changes_anything)
+            if todo.canary:
+                self.share(situation, running)
         with self.undo_after_switch(situation, todo):
+            alone = situation.alone(self.target)
+            watched = todo.previous is not None and (todo.start or not self.has_served())
+            old = situation.colours[_release.other(self.target)]
+            # While nobody knows how it fares, the old colour gets what it cannot be asked.
+            first = dataclasses.replace(alone, percent=0, others=old.replicas) if watched and old.runs else alone
             if todo.switches:
                 begin = time.monotonic()
-                self.host.proxy.switch(self.name, self.target)
+                self.host.proxy.switch(self.name, first)
                 self.figures["switch_ms"] = round((time.monotonic() - begin) * 1000, 1)
                 self.figures["seconds"] = round(time.monotonic() - self.begin, 2)
             self.prove_through_proxy()
-            if todo.previous is not None and (todo.start or not self.has_served()):
-                self.host.watch(self.target, self.params["port"], self.readiness, running)
+            if watched:
+                self.host.watch(self.target, self.params["port"], self.readiness, running,
+                                seconds=self.readiness.watch, when="after the switch")
+            if todo.switches and first != alone:
+                self.host.proxy.switch(self.name, alone)
         if todo.record:
             self.record(running)
             self.remove_superseded_images()
         if todo.stop_previous:
             self.stop_idle(situation)
+
+    def share(self, situation: _release.Situation, running: _release.Colour) -> None:
+        """Give the target its share of the requests, one step after the other; raises when it does not do well."""
+        active, target = situation.colours[situation.active], situation.colours[self.target]
+        shares: list[dict[str, t.Any]] = []
+        self.figures["canary"] = shares
+        for percent in self.canary.steps:
+            self.host.proxy.switch(self.name, Traffic(
+                situation.active, active.replicas, percent, target.replicas, self.canary.sticky))
+            shares.append({"percent": percent})
+            begin = time.monotonic()
+
+            def judge() -> str | None:
+                seen = self.host.proxy.seen(self.name)[self.target]
+                shares[-1].update(seen.public(), seconds=round(time.monotonic() - begin, 1))  # noqa: B023
+                return seen.refusal(self.canary)
+
+            self.host.watch(self.target, self.params["port"], self.readiness, running, seconds=self.canary.hold,
+                            when=f"with {percent} % of the requests", judge=judge)
+            if shares[-1]["requests"] < self.canary.minimum:
+                self.notices.append(
+                    f"application {self.name}: {self.target} got {shares[-1]['requests']} requests in "
+                    f"{self.canary.hold:g} s with {percent} % of them, which is too few to judge it by "
+                    f"({self.canary.minimum} are needed).")
 
     def has_served(self) -> bool:
         """Whether what the target runs was in service before; if not, requests may break what questions did not."""
@@ -181,7 +238,8 @@ class Deployment:
         url, header = self.params["url"], self.params["release_header"]
         try:
             if not url:
-                serving = self.host.proxy.active(self.name)
+                found = self.host.proxy.traffic(self.name)
+                serving = found.colour if found else None
                 return None if serving == self.target else f"it says that {serving or 'no colour'} serves."
             answer = ask(url, address=self.params["url_address"])
         except Unreachable as error:
@@ -201,8 +259,11 @@ class Deployment:
         except MooringError as error:
             if situation.active == self.target:
                 raise self.with_logs(error, "It serves, so it was left as it is.") from error
-            if situation.file == self.target:
-                self.host.proxy.declare(self.name, situation.active)
+            if "canary" in self.figures or situation.shared:
+                self.switch_back(situation, error)
+            elif situation.file is not None and situation.file.colour == self.target:
+                # Killed between file and memory.
+                self.host.proxy.declare(self.name, situation.active and situation.alone(situation.active))
             raise self.discard(situation, error) from error
 
     @contextlib.contextmanager
@@ -217,13 +278,18 @@ class Deployment:
             if old is not None and not situation.colours[old].runs:
                 raise self.with_logs(
                     error, f"{old} does not run, so nothing was switched back and {self.target} was kept.") from error
-            try:
-                self.host.proxy.switch(self.name, old)
-            except MooringError as second:
-                # Nobody knows what the proxy serves: neither colour may go.
-                raise self.with_logs(
-                    error, f"The proxy could not be switched back ({second}), so both colours were kept.") from error
+            self.switch_back(situation, error)
             raise self.discard(situation, error) from error
+
+    def switch_back(self, situation: _release.Situation, error: MooringError) -> None:
+        """Let the old colour get all requests again; raises ``error`` with what that means where it cannot be."""
+        old = situation.active
+        try:
+            self.host.proxy.switch(self.name, None if old is None else situation.alone(old))
+        except MooringError as second:
+            # Nobody knows what the proxy serves: neither colour may go.
+            raise self.with_logs(
+                error, f"The proxy could not be switched back ({second}), so both colours were kept.") from error
 
     def discard(self, situation: _release.Situation, error: MooringError) -> MooringError:
         """Remove the new colour, but not one that served before; the error that says so and shows its last words."""
@@ -233,25 +299,24 @@ class Deployment:
         self.enter_failure(str(error))
         if ran:
             return complete
-        doomed = self.host.colour(self.target)
-        if doomed.exists:
-            self.host.docker.succeeds("stop", "-t", str(self.params["drain_seconds"]), doomed.container)
-            self.host.docker.run("rm", "--force", "--volumes", doomed.container)
+        if doomed := [one.container for one in self.host.colour(self.target).every]:
+            self.host.docker.succeeds("stop", "-t", str(self.params["drain_seconds"]), *doomed)
+            self.host.docker.run("rm", "--force", "--volumes", *doomed)
         return complete
 
     def with_logs(self, error: MooringError, outcome: str) -> MooringError:
         """The error with its outcome and the target's last log lines."""
-        target = self.host.colour(self.target)
-        logs = self.host.docker.logs(target.container, LOG_LINES) if target.exists else ""
-        shown = f"\nLast log lines of {target.name}:\n{logs}" if logs else ""
-        return MooringError(f"{error}\n{outcome}{shown}", logs=logs, **error.details)
+        said = {one.name: self.host.docker.logs(one.container, LOG_LINES)
+                for one in self.host.colour(self.target).every}
+        shown = "".join(f"\nLast log lines of {name}:\n{logs}" for name, logs in said.items() if logs)
+        return MooringError(f"{error}\n{outcome}{shown}", logs="\n".join(said.values()), **error.details)
 
     def stop_idle(self, situation: _release.Situation) -> None:
         """Let the old colour finish what it is doing, then stop it."""
         idle = situation.colours[_release.other(self.target)]
         seconds = self.params["drain_seconds"]
         self.figures["drained_seconds"] = round(self.host.wait_until_drained(idle, self.params["port"], seconds), 1)
-        self.host.docker.run("stop", "-t", str(seconds), idle.container)
+        self.host.docker.run("stop", "-t", str(seconds), *(one.container for one in idle.every))
 
     def entry(self, running: _release.Colour) -> dict[str, t.Any]:
         """What the history says of this deployment."""
@@ -313,10 +378,13 @@ class Deployment:
 def pictures(situation: _release.Situation, todo: _release.Steps, target: str, release: str) -> dict[str, str]:
     """Before and after as text."""
     record, idle = situation.record or {}, _release.other(target)
-    memory = (situation.memory or "no colour") if situation.proxy_answers else "unknown, the proxy does not answer"
-    before = [f"proxy serves: {memory}", f"proxy file: {situation.file or 'absent'}",
+    memory = situation.memory.line() if situation.memory else "no colour"
+    if not situation.proxy_answers:
+        memory = "unknown, the proxy does not answer"
+    before = [f"proxy serves: {memory}", f"proxy file: {situation.file.line() if situation.file else 'absent'}",
               f"recorded: {record.get('colour', 'no colour')}, release {record.get('release', 'none')}"]
-    after = [f"proxy serves: {target}" if todo.tell_proxy else before[0], f"proxy file: {target}",
+    wanted = situation.alone(target).line()
+    after = [f"proxy serves: {wanted}" if todo.tell_proxy else before[0], f"proxy file: {wanted}",
              f"recorded: {target}, release {release}"]
     if todo.start:
         before.append(f"{target}: {situation.colours[target].status}")
@@ -348,6 +416,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
                 raise
     return {
         "changed": todo.changes_anything,
-        "differences": [one.as_dict() for one in deployment.differences(situation, todo)], "notices": [],
+        "differences": [one.as_dict() for one in deployment.differences(situation, todo)],
+        "notices": deployment.notices,
         "diff": pictures(situation, todo, deployment.target, params["release"]),
         "colour": deployment.target, "previous": todo.previous, "steps": todo.public(), **deployment.figures}

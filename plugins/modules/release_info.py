@@ -107,7 +107,7 @@ release:
   type: str
   sample: 1.4.1
 proxy:
-  description: Whether the proxy answers, the colour in its memory and the colour in its file.
+  description: Whether the proxy answers, and who gets the requests by its memory and by its file.
   returned: always
   type: dict
   sample: {answers: true, memory: blue, file: blue}

@@ -186,10 +186,10 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         before = host.store.claim()
         if before is not None and not before.is_stale(now, gone):
             raise held(host.name, before)
-        situation = host.situation(containers=False)
+        situation = host.situation()
         refuse_surprises(situation, params)
         if to_pin(situation, params):
-            host.proxy.declare(host.name, situation.active)
+            host.proxy.switch(host.name, situation.alone(situation.active))
         claim = _release.Claim(
             token=secrets.token_hex(8), by=params["by"], address=origin(), release=params["release"],
             colour=params["colour"], image=params["image"],
@@ -200,12 +200,15 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def to_pin(situation: _release.Situation, params: dict[str, t.Any]) -> bool:
-    """Whether the proxy's file has to be put right before anything is started.
+    """Whether the proxy has to be put right before anything is started.
 
-    A proxy that restarts reads it, and must not choose the colour that is about
-    to be replaced.
+    It must not send a request to the colour that is about to be replaced: not
+    now, because that has a share of them, and not after a restart, which reads
+    the file.
     """
-    return params["replace"] and situation.active is not None and situation.file != situation.active
+    if not params["replace"] or situation.active is None:
+        return False
+    return situation.shared or situation.file is None or situation.file.colour != situation.active
 
 
 def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) -> None:
@@ -241,7 +244,7 @@ def main() -> None:
     with domain_errors(module):
         host = Host(module.params, module.run_command)
         if module.check_mode:
-            result["changed"] = to_pin(host.situation(containers=False), module.params)
+            result["changed"] = to_pin(host.situation(), module.params)
         elif module.params["state"] == "present":
             result = take(host, module.params)
         else:

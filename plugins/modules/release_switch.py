@@ -15,6 +15,8 @@ description:
   - The colour was started by M(mooring.stack.compose_project). This module runs the migration of its image once, asks
     the colour whether it is ready, switches the proxy to it, proves through the proxy that it answers, and records it.
   - The proxy is switched without a reload. The colour is written to the proxy's file first, then to its memory.
+  - A release that never served before can be given a share of the requests first (O(canary)). While it is watched after
+    the switch, the proxy asks the old colour where the new one cannot be asked.
   - If anything fails before the switch, the new colour's last log lines are shown, it is removed, and the old colour
     goes on serving. If anything fails after the switch, the proxy is switched back first.
   - Where the colour serves already and everything agrees, it is only proved to be ready, and nothing changes.
@@ -128,6 +130,45 @@ options:
     description: Header of the answer from O(url) that must be O(release). Empty compares nothing.
     type: str
     default: X-Release
+  replicas:
+    description:
+      - How many containers the colour has. What its containers say (their label C(mooring.replicas)) counts where they
+        are there.
+    type: int
+    choices: [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    default: 1
+  canary:
+    description:
+      - Shares of the requests that a release which never served before gets, one after the other, before it gets all of
+        them. It is taken back when it does worse than it may.
+      - Errors are answers with status 500 and above, and requests that the proxy had to ask the other colour.
+    type: dict
+    default: {}
+    suboptions:
+      steps:
+        description: Percent of new requests, from 1 to 99, each larger than the one before. Empty for no canary.
+        type: list
+        elements: int
+        default: []
+      hold:
+        description: Seconds for which each step is held.
+        type: float
+        default: 60
+      errors:
+        description: Which part of the answers may be errors, from 0 to below 1.
+        type: float
+        default: 0.01
+      latency:
+        description: Seconds within which 95 % of the answers have to begin. Without one nothing is asked of that.
+        type: float
+      minimum:
+        description: How many answers it takes to be judged. With fewer the step ends well, and a notice says so.
+        type: int
+        default: 20
+      sticky:
+        description: Whether a client keeps its colour, by a cookie, as long as the shares grow.
+        type: bool
+        default: false
   start:
     description:
       - Whether the colour is taken as it ran before, which is a rollback. Nothing before this module looked at it, so
@@ -196,7 +237,20 @@ steps:
   description: What was done, or would be done in check mode.
   returned: always
   type: dict
-  sample: {start: false, migrate: false, write_file: true, tell_proxy: true, stop_previous: false, record: true}
+  sample:
+    start: false
+    migrate: false
+    canary: true
+    write_file: true
+    tell_proxy: true
+    stop_previous: false
+    record: true
+canary:
+  description: Each share that the colour got, and how it answered. The latency is that of 95 % of the answers.
+  returned: when it got one
+  type: list
+  elements: dict
+  sample: [{percent: 10, seconds: 60.1, requests: 812, errors: 0, latency_p95: 0.0355}]
 switch_ms:
   description: How long the switch itself took.
   returned: when something was switched

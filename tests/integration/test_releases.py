@@ -43,7 +43,7 @@ class Switch(http.server.BaseHTTPRequestHandler):
         file = self.server.releases / self.path.rpartition("/")[2]
         if self.command == "POST":
             self.server.serving = file.read_text().strip() if file.exists() else None
-        body = json.dumps({"active": self.server.serving}).encode()
+        body = json.dumps({"traffic": self.server.serving, "seen": self.server.seen}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -63,6 +63,7 @@ class Proxy(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
     serving: str | None = None
+    seen: t.ClassVar[dict[str, dict[str, int]]] = {}
     releases: pathlib.Path
 
 

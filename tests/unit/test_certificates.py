@@ -21,7 +21,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import Certbot, Ledger, Proxy, Store
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._files import Busy, lock
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Unreachable
+from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.timezone.utc)
 CA = "https://ca.example.com/directory"

@@ -11,7 +11,9 @@ import threading
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, Unreachable, ask, view
+from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
+from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, view
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -36,7 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "POST" and not server.deaf:
             file = server.releases / application
             server.memory = file.read_text().strip() if file.exists() else None
-        return self.answer(200, {"application": "demo", "active": server.memory, "declared": None})
+        return self.answer(200, {"application": "demo", "traffic": server.memory, "seen": server.seen})
 
     do_POST = do_GET
 
@@ -53,6 +55,7 @@ class UnixServer(socketserver.ThreadingUnixStreamServer):
 
 def serve(server, releases):
     server.releases, server.memory, server.fault, server.deaf, server.asked = releases, None, None, False, []
+    server.seen = {}
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     return server
 
@@ -78,8 +81,8 @@ def proxy(tmp_path, releases, server):
 
 def test_a_switch_writes_the_file_then_tells_the_proxy(proxy, server, releases):
     assert view(proxy, "demo") == {"proxy_answers": True, "memory": None, "file": None}
-    proxy.switch("demo", "green")
-    assert view(proxy, "demo") == {"proxy_answers": True, "memory": "green", "file": "green"}
+    proxy.switch("demo", Traffic("green"))
+    assert view(proxy, "demo") == {"proxy_answers": True, "memory": Traffic("green"), "file": Traffic("green")}
     assert server.asked[1] == ("POST", "/releases/demo", "localhost")
     assert (releases / "demo").read_text() == "green\n"
     # The proxy runs as another user.
@@ -88,7 +91,7 @@ def test_a_switch_writes_the_file_then_tells_the_proxy(proxy, server, releases):
 
 
 def test_a_switch_to_no_colour_removes_the_file(proxy):
-    proxy.switch("demo", "blue")
+    proxy.switch("demo", Traffic("blue"))
     proxy.switch("demo", None)
     assert view(proxy, "demo") == {"proxy_answers": True, "memory": None, "file": None}
 
@@ -96,20 +99,20 @@ def test_a_switch_to_no_colour_removes_the_file(proxy):
 def test_a_switch_that_has_no_effect_is_an_error(proxy, server):
     server.deaf = True
     with pytest.raises(MooringError, match="told to serve green .* says that it serves no colour"):
-        proxy.switch("demo", "green")
+        proxy.switch("demo", Traffic("green"))
 
 
 def test_an_application_that_the_proxy_does_not_know(proxy):
-    assert proxy.active("shop") is None
+    assert proxy.traffic("shop") is None
     with pytest.raises(MooringError, match="status 404.*unknown application"):
-        proxy.switch("shop", "blue")
+        proxy.switch("shop", Traffic("blue"))
 
 
 @pytest.mark.parametrize("fault", [(500, b"boom"), (200, b"<html>"), (200, b"[]")])
 def test_a_strange_answer_is_an_error_with_its_text(proxy, server, fault):
     server.fault = fault
     with pytest.raises(MooringError, match=f"with status {fault[0]}"):
-        proxy.active("demo")
+        proxy.traffic("demo")
 
 
 @pytest.mark.parametrize("word", ["purple", "", "green blue", "\udcff"])
@@ -117,31 +120,31 @@ def test_a_word_that_is_no_colour_counts_as_none(proxy, server, releases, word):
     (releases / "demo").write_bytes(word.encode("utf-8", "surrogateescape"))
     server.memory = word or None
     assert proxy.declared("demo") is None
-    assert proxy.active("demo") is None
+    assert proxy.traffic("demo") is None
 
 
 def test_a_proxy_that_does_not_run(tmp_path, releases):
     (releases / "demo").write_text("blue\n")
     stopped = Proxy(str(tmp_path / "control.sock"), str(releases))
-    assert view(stopped, "demo") == {"proxy_answers": False, "memory": None, "file": "blue"}
+    assert view(stopped, "demo") == {"proxy_answers": False, "memory": None, "file": Traffic("blue")}
     with pytest.raises(Unreachable, match=r"control\.sock does not answer"):
-        stopped.switch("demo", "green")
+        stopped.switch("demo", Traffic("green"))
     # On disk first: the proxy serves it after its next start.
-    assert stopped.declared("demo") == "green"
+    assert stopped.declared("demo") == Traffic("green")
 
 
 def test_a_socket_that_nobody_listens_on(tmp_path, releases, server):
     server.shutdown()
     server.server_close()
     with pytest.raises(Unreachable):
-        Proxy(str(tmp_path / "control.sock"), str(releases)).active("demo")
+        Proxy(str(tmp_path / "control.sock"), str(releases)).traffic("demo")
 
 
 def test_a_host_without_the_proxy(tmp_path):
     bare = Proxy(str(tmp_path / "control.sock"), str(tmp_path / "releases"))
     assert view(bare, "demo") == {"proxy_answers": False, "memory": None, "file": None}
     with pytest.raises(MooringError, match="Run the role nginx_certbot first"):
-        bare.switch("demo", "blue")
+        bare.switch("demo", Traffic("blue"))
 
 
 @pytest.fixture
@@ -179,11 +182,11 @@ def test_the_file_is_never_seen_half_written(proxy, releases):
         while not stop.is_set():
             seen.add(pathlib.Path(releases / "demo").read_text())
 
-    proxy.declare("demo", "blue")
+    proxy.declare("demo", Traffic("blue"))
     watcher = threading.Thread(target=look)
     watcher.start()
     for number in range(200):
-        proxy.declare("demo", "green" if number % 2 else "blue")
+        proxy.declare("demo", Traffic("green" if number % 2 else "blue"))
     stop.set()
     watcher.join()
     assert seen <= {"blue\n", "green\n"}

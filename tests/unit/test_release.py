@@ -21,6 +21,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._release import (
     Record,
     Situation,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 
 SALT = "00112233445566ff"
 
@@ -36,7 +37,8 @@ def situation(blue=None, green=None, memory=None, file=None, recorded=None, answ
     colours = {name: of if isinstance(of, Colour) else colour(of) if of else Colour() for name, of in runs.items()}
     there = colours.get(recorded, Colour())
     record = {"colour": recorded, "release": there.release, "image_id": there.image_id}
-    return Situation(colours=colours, proxy_answers=answers, memory=memory if answers else None, file=file,
+    said = [None if place is None else Traffic.from_line(place) for place in (memory, file)]
+    return Situation(colours=colours, proxy_answers=answers, memory=said[0] if answers else None, file=said[1],
                      record=record if recorded else None)
 
 
@@ -221,27 +223,39 @@ def run(found: Situation, wanted: str, stop_after: int) -> Situation:
         if stop_after > 0:
             state, stop_after = dataclasses.replace(state, **fields), stop_after - 1
 
-    if plan.due:
-        # The lock pins the file to what serves before anything is replaced.
-        put(file=plan.active)
+    if plan.deploy and plan.active and (state.shared or state.file is None or state.file.colour != plan.active):
+        # The lock pins the proxy to what serves before anything is replaced.
+        pinned = state.alone(plan.active)
+        put(file=pinned)
+        put(memory=pinned)
     if plan.deploy:
         put(colours={**state.colours, plan.target: Colour()})
         put(colours={**state.colours, plan.target: colour(wanted)})
-    todo = steps(state, plan.target, wanted)
-    if todo.write_file:
-        put(file=plan.target)
-    if todo.tell_proxy:
-        put(memory=plan.target)
+    todo = steps(state, plan.target, wanted, canary=True)
+    shares = [state.alone(plan.target)]
+    if todo.previous:
+        shares.insert(0, Traffic(plan.target, percent=0))
+    if todo.canary:
+        shares.insert(0, Traffic(plan.active, percent=10))
+    for share in shares if todo.switches else ():
+        put(file=share)
+        put(memory=share)
     if todo.record:
         put(record={"colour": plan.target, "release": wanted, "image_id": f"sha256:{wanted}"})
     return state
 
 
-PLACES = (None, "blue", "green")
+PLACES = (None, "blue", "green", "blue green=10", "green blue=0")
 ANYTHING = [
     situation(blue, green, memory, file, recorded)
     for blue, green in itertools.product((None, "1", "2"), repeat=2)
-    for memory, file, recorded in itertools.product(PLACES, repeat=3)]
+    for memory, file, recorded in itertools.product(PLACES, PLACES, (None, "blue", "green"))]
+
+
+def reach(found: Situation, place: Traffic | None) -> bool:
+    """Whether everybody who gets requests is there."""
+    colours = [] if place is None else [place.colour] + [release.other(place.colour)] * bool(place.percent)
+    return all(found.colours[one].exists for one in colours)
 
 
 @pytest.mark.parametrize("wanted", ["1", "2", "3"])
@@ -249,20 +263,21 @@ def test_from_anywhere_one_run_settles_and_the_next_finds_nothing(wanted):
     for found in ANYTHING:
         after = run(found, wanted, 99)
         assert not decide(after, wanted).due, found
-        assert after.colours[after.memory].release == wanted
+        assert after.memory == after.file == Traffic(after.memory.colour)
+        assert after.colours[after.memory.colour].release == wanted
 
 
-@pytest.mark.parametrize("killed_after", range(7))
+@pytest.mark.parametrize("killed_after", range(12))
 def test_a_run_killed_anywhere_keeps_traffic_and_is_ended_by_the_next(killed_after):
     for found, first, second in itertools.product(ANYTHING, "23", "123"):
         between = run(found, first, killed_after)
-        if found.memory and found.colours[found.memory].exists:
-            assert between.colours[between.memory].exists, (found, between)
+        if found.memory and reach(found, found.memory):
+            assert reach(between, between.memory), (found, between)
             # A proxy that restarts now reads the file.
-            assert between.file in (None, found.file) or between.colours[between.file].exists, (found, between)
+            assert between.file in (None, found.file) or reach(between, between.file), (found, between)
         after = run(between, second, 99)
         assert not decide(after, second).due
-        assert after.colours[after.memory].release == second
+        assert after.colours[after.memory.colour].release == second
 
 
 DEFINITION = {"service": {"image": "demo:1", "environment": {"A": "1"}}, "defaults": {"restart": "always"}}

@@ -14,6 +14,7 @@ from ansible_collections.mooring.stack.plugins.action.release_previous import st
 from ansible_collections.mooring.stack.plugins.module_utils import _release_history as history
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._release import Colour, Record, Situation
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 from ansible_collections.mooring.stack.plugins.plugin_utils._origin import without_extra_variables
 
 
@@ -32,7 +33,8 @@ def entry(of: str, **changes) -> dict:
 
 def situation(blue: str, green: str, active: str = "green") -> Situation:
     colours = {name: colour(of) if of else Colour() for name, of in (("blue", blue), ("green", green))}
-    return Situation(colours=colours, proxy_answers=True, memory=active, file=active, record={"colour": active})
+    return Situation(colours=colours, proxy_answers=True, memory=Traffic(active), file=Traffic(active),
+                     record={"colour": active})
 
 
 def recorded(*deployed: str, undone: tuple[str, ...] = ()) -> Record:

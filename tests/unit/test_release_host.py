@@ -70,7 +70,7 @@ def test_why_a_colour_is_not_ready(host, looks, refusals, said):
     ([WELL], [None, "answered status 503", None]),
 ])
 def test_a_colour_that_stays_well_is_watched_to_the_end(host, looks, refusals):
-    host(looks, refusals).watch("green", 8080, QUICK, WELL)
+    host(looks, refusals).watch("green", 8080, QUICK, WELL, seconds=0.05, when="after the switch")
 
 
 @pytest.mark.parametrize(("looks", "refusals", "said"), [
@@ -80,7 +80,7 @@ def test_a_colour_that_stays_well_is_watched_to_the_end(host, looks, refusals):
 ])
 def test_what_befalls_a_colour_after_the_switch(host, looks, refusals, said):
     with pytest.raises(MooringError, match=f"green was ready, but after the switch shop-green-app-1 {said}."):
-        host(looks, refusals).watch("green", 8080, QUICK, WELL)
+        host(looks, refusals).watch("green", 8080, QUICK, WELL, seconds=0.05, when="after the switch")
 
 
 def test_who_holds_the_lock_is_named_with_the_address():

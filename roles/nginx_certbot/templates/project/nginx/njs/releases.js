@@ -1,13 +1,24 @@
-// The release switch. Which colour of an application serves is kept in memory that
-// all workers share; the file that app_blue_green wrote is read when memory is empty
-// (after a start) and when the control socket is told to read it again.
+// The release switch: which containers of an application get a request. The traffic of
+// each application is a line in memory that all workers share; the file that
+// app_blue_green wrote is read when memory is empty (after a start) and when the control
+// socket is told to read it again.
+//
+//   green                        one colour gets everything
+//   green*3                      it has three replicas
+//   blue green=10 sticky         of new requests 10 % go to the other colour; a client keeps its colour
+//   green blue=0                 the other colour gets what the first cannot be asked
 import fs from 'fs';
 
 const DIRECTORY = '/var/lib/mooring/releases/';
-const COLOURS = ['blue', 'green'];
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const LINE = /^(blue|green)(?:\*([1-9]))?(?: (?!\1)(blue|green)(?:\*([1-9]))?=([1-9]?[0-9]))?( sticky)?$/;
 
-// What the file says: a word, or null where there is no file.
+// A replica that failed so often within the seconds of the zone `failures` is not asked for as long.
+const FAILURES = 3;
+// Bounds of the latencies that are counted grow by this factor, from one millisecond.
+const GROWTH = 1.25;
+
+// What the file says: a line, or null where there is no file.
 function declared(application) {
     try {
         return fs.readFileSync(DIRECTORY + application, 'utf8').trim();
@@ -16,27 +27,157 @@ function declared(application) {
     }
 }
 
-function valid(word) {
-    return COLOURS.indexOf(word) >= 0;
-}
-
-function active(application) {
-    const zone = ngx.shared.releases;
-    const known = zone.get(application);
+// The line in force; null while no release serves.
+function traffic(application) {
+    const known = ngx.shared.releases.get(application);
     if (known) {
         return known;
     }
-    const word = declared(application);
-    if (!valid(word)) {
+    const line = declared(application);
+    if (line === null || !LINE.test(line)) {
         return null;
     }
-    zone.set(application, word);
-    return word;
+    ngx.shared.releases.set(application, line);
+    return line;
 }
 
-// $mooring_colour: the colour of the location's application, empty while none was released.
-function colour(r) {
-    return active(r.variables.mooring_application) || '';
+function isOut(application, replica) {
+    return ngx.shared.failures.get(application + ' ' + replica) >= FAILURES;
+}
+
+// One of a colour's replicas that are not out, but for `not`; '' if there is none. All being out, nobody is.
+function oneOf(application, colour, count, not) {
+    const names = [];
+    for (let number = 1; number <= Number(count || 1); number++) {
+        names.push(count > 1 ? `${colour}-${number}` : colour);
+    }
+    const others = names.filter((name) => name !== not);
+    const well = others.filter((name) => !isOut(application, name));
+    const choice = well.length ? well : others;
+    return choice.length ? choice[Math.floor(Math.random() * choice.length)] : '';
+}
+
+// The place of a client among 100, which stays the same while shares change; undefined for none yet.
+function place(r, application) {
+    const found = new RegExp(`(?:^|; *)mooring_${application}=([0-9]{1,2})(?:;|$)`).exec(r.headersIn.Cookie || '');
+    return found ? Number(found[1]) : undefined;
+}
+
+// The place that a client without one is given. The same within a request: its id is a random number.
+function newPlace(r) {
+    return parseInt(r.variables.request_id.slice(0, 8), 16) % 100;
+}
+
+// $mooring_replica: a colour, or colour and number of one of its replicas; empty while nothing was released.
+function replica(r) {
+    const application = r.variables.mooring_application;
+    const line = application && traffic(application);
+    if (!line) {
+        return '';
+    }
+    if (line === 'blue' || line === 'green') {
+        return line;
+    }
+    const part = LINE.exec(line);
+    if (part[3]) {
+        const known = part[6] ? place(r, application) : undefined;
+        if ((known === undefined ? newPlace(r) : known) < Number(part[5])) {
+            return oneOf(application, part[3], part[4]);
+        }
+    }
+    return oneOf(application, part[1], part[2]);
+}
+
+// $mooring_cookie: what makes a client keep its place, once.
+function cookie(r) {
+    const application = r.variables.mooring_application;
+    const line = application && traffic(application);
+    if (!line || !line.endsWith(' sticky') || place(r, application) !== undefined) {
+        return '';
+    }
+    return `mooring_${application}=${newPlace(r)}; Path=/; Secure; HttpOnly; SameSite=Lax`;
+}
+
+// What nginx says of its last upstream; '' where it had found none.
+function last(value) {
+    return (value || '').split(/[,:] +/).pop();
+}
+
+// Whether nothing of the request can have been worked on twice when it is sent once more.
+function isRepeatable(r) {
+    const connected = last(r.variables.upstream_connect_time);
+    const refused = connected === '' || connected === '-';
+    // What comes in while it is passed on is gone.
+    if (r.variables.mooring_streams && (r.headersIn['Content-Length'] || r.headersIn['Transfer-Encoding'])) {
+        return false;
+    }
+    // nginx's own rule for its next upstream (proxy_next_upstream); RFC 9110, 9.2.2.
+    const idempotent = ['POST', 'LOCK', 'PATCH'].indexOf(r.method) < 0;
+    return refused || (idempotent && last(r.variables.upstream_status) !== '504');
+}
+
+// $mooring_again: who is asked after a replica has failed, or the status that the client gets.
+function again(r) {
+    const application = r.variables.mooring_application;
+    const failed = r.variables.mooring_replica;
+    if (!failed) {
+        return '502';
+    }
+    ngx.shared.failures.incr(application + ' ' + failed, 1, 0);
+    const part = LINE.exec(traffic(application) || '');
+    const status = last(r.variables.upstream_status) === '504' ? '504' : '502';
+    if (!part || !isRepeatable(r)) {
+        return status;
+    }
+    const own = failed.split('-')[0] === part[1] ? [part[1], part[2]] : [part[3], part[4]];
+    const other = own[0] === part[1] ? [part[3], part[4]] : [part[1], part[2]];
+    return own[0] && oneOf(application, own[0], own[1], failed)
+        || other[0] && oneOf(application, other[0], other[1], failed)
+        || status;
+}
+
+// $mooring_seen: never anything, but while two colours get requests it counts how they answer.
+function seen(r) {
+    const application = r.variables.mooring_application;
+    const line = application && ngx.shared.releases.get(application);
+    if (!line || line.indexOf('=') < 0) {
+        return '';
+    }
+    const zone = ngx.shared.seen;
+    const first = r.variables.mooring_replica;
+    const second = r.variables.mooring_second;
+    const isSecond = second && second !== '502' && second !== '504';
+    const colour = (isSecond ? second : first).split('-')[0];
+    const seconds = parseFloat(last(r.variables.upstream_header_time)) || 0;
+    const bucket = Math.max(0, Math.ceil(Math.log(seconds * 1000) / Math.log(GROWTH)));
+    zone.incr(`${application} ${colour} requests`, 1, 0);
+    zone.incr(`${application} ${colour} ${bucket}`, 1, 0);
+    if (Number(r.variables.status) >= 500) {
+        zone.incr(`${application} ${colour} errors`, 1, 0);
+    }
+    if (isSecond) {
+        // The client was spared it, but the one that failed is not.
+        zone.incr(`${application} ${first.split('-')[0]} requests`, 1, 0);
+        zone.incr(`${application} ${first.split('-')[0]} errors`, 1, 0);
+    }
+    return '';
+}
+
+// {"blue": {"requests": 90, "errors": 1, "12": 89}}; a number is a latency's place.
+function counted(application) {
+    const found = {};
+    ngx.shared.seen.items().forEach((item) => {
+        const words = item[0].split(' ');
+        if (words[0] === application) {
+            found[words[1]] = found[words[1]] || {};
+            found[words[1]][words[2]] = item[1];
+        }
+    });
+    return found;
+}
+
+function forget(zone, application) {
+    zone.keys().filter((key) => key.split(' ')[0] === application).forEach((key) => zone.delete(key));
 }
 
 function answer(r, status, document) {
@@ -51,20 +192,22 @@ function control(r) {
     if (!NAME.test(application) || known.indexOf(application) < 0) {
         return answer(r, 404, {error: 'no route leads to an application of this name'});
     }
-    const word = declared(application);
     if (r.method === 'POST') {
-        if (word === null) {
+        const line = declared(application);
+        if (line === null) {
             ngx.shared.releases.delete(application);
-        } else if (valid(word)) {
-            ngx.shared.releases.set(application, word);
+        } else if (LINE.test(line)) {
+            ngx.shared.releases.set(application, line);
         } else {
             // Traffic goes on where it went: half a switch is worse than none.
-            return answer(r, 409, {error: 'the file on disk holds neither blue nor green'});
+            return answer(r, 409, {error: 'the file on disk holds no line of traffic, such as blue or green'});
         }
+        forget(ngx.shared.seen, application);
+        forget(ngx.shared.failures, application);
     } else if (r.method !== 'GET') {
         return answer(r, 405, {error: 'GET asks, POST reads the file on disk again'});
     }
-    return answer(r, 200, {application: application, active: active(application), declared: valid(word) ? word : null});
+    return answer(r, 200, {application: application, traffic: traffic(application), seen: counted(application)});
 }
 
-export default {colour, control};
+export default {replica, again, cookie, seen, control};
