@@ -670,9 +670,9 @@ def check_images(host: Host) -> t.Iterator[Problem]:
 
 APPLICATIONS, ONLY, RELEASE = "app_blue_green_applications", "app_blue_green_only", "app_blue_green_release"
 
-# What the proxy takes for a name (roles/nginx_certbot, njs/releases.js). Components' names have no '-', so that the
-# directories <name>-blue and <name>-green are no other project's.
-_APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# What the proxy takes for a name (roles/nginx_certbot, njs/releases.js), and short enough for <name>-green to be a
+# host's name (RFC 1035). Components' names have no '-', so the directory of a colour is no other project's.
+_APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,56}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
@@ -695,9 +695,10 @@ def application_names(host: Host) -> list[str]:
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
     """Each application by itself, and all of them together."""
-    if not applications(host):
+    setting = host.settings.get(APPLICATIONS, Setting())
+    # A part without a value is no part that was left out.
+    if setting.errors or not applications(host):
         return
-    setting = host.settings[APPLICATIONS]
     volumes: dict[str, str] = {}
     for index, entry in applications(host):
         def problem(key: str, text: str, remedy: str, index: int = index) -> Problem:
@@ -710,7 +711,7 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
         if isinstance(name, str) and not placeholder(name):
             if not _APPLICATION.fullmatch(name):
                 yield problem("name", f"'{name}' cannot name an application",
-                              "Use up to 63 lower-case letters, digits and '-', and begin with one of the former two")
+                              "Use up to 57 lower-case letters, digits and '-', and begin with one of the former two")
             elif index != _first(host, name):
                 yield problem("name", f"the application '{name}' is declared again",
                               "Give each its own name, or keep one of them")

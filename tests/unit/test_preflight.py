@@ -241,7 +241,7 @@ CASES = [
     ({APP + "name": "Demo"}, "[0].name (group_vars/app_blue_green_applications.yml:1): 'Demo' cannot name an applicat"),
     ({APP + "name": "data_stores"}, "'data_stores' cannot name an application"),
     ({APP + "name": "-demo"}, "'-demo' cannot name an application"),
-    ({APP + "name": "d" * 64}, "cannot name an application"),
+    ({APP + "name": "d" * 58}, "cannot name an application"),
     ({CRM + "name": "demo"}, "app_blue_green_applications[1].name (group_vars/app_blue_green_applications.yml:1): the"),
     ({"app_blue_green_only": "shop"}, "app_blue_green_only (group_vars/app_blue_green_only.yml:1): no host runs an "
      "application 'shop'. Known applications: crm, demo."),
@@ -355,6 +355,15 @@ def test_bad_variables(changes, expected):
 ])
 def test_good_applications(changes):
     assert lines(changes) == []
+
+
+def test_a_part_of_an_application_without_a_value_is_said_once():
+    judged = inventory({APP + "image": None, APP + "release": None})
+    judged.hosts[0].settings["app_blue_green_applications"].errors = {
+        "[0].image": "'registry' is undefined", "[0].release": "'vault_x' is undefined"}
+    found = [one.line() for one in judge(judged)]
+    assert len(found) == 2
+    assert "_applications[0].image (group_vars/app_blue_green_applications.yml:1): has no value: 'regis" in found[0]
 
 
 def test_an_application_of_another_host_is_known():
