@@ -12,7 +12,10 @@ DATA ?=
 ENGINE ?=
 COMPONENT ?=
 FORMAT ?= table
+APPLICATION ?=
 RELEASE ?=
+# The one application that a command is about, and its release.
+RELEASED = $(if $(APPLICATION),-e app_blue_green_only=$(APPLICATION)) $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
 
 .PHONY: help venv up down status check drift deploy rollback history test test-full bench prove clean
 
@@ -35,14 +38,14 @@ drift: $(VENV)/.runtime ## report what is not as declared: a table, and a page a
 status: $(VENV)/.runtime ## one table of what runs (FORMAT=json: one JSON document)
 	@$(PLAYBOOK) playbooks/status.yml -e status_format=$(FORMAT)
 
-deploy: $(VENV)/.runtime ## deploy the application alone (RELEASE=1.4.2; without one, what the inventory declares)
-	@$(PLAYBOOK) playbooks/deploy.yml $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
+deploy: $(VENV)/.runtime ## deploy the applications alone, or one: APPLICATION=shop RELEASE=1.4.2 (or what the inventory declares)
+	@$(PLAYBOOK) playbooks/deploy.yml $(RELEASED)
 
-rollback: $(VENV)/.runtime ## back to the release that served before, or to RELEASE=1.4.1
-	@$(PLAYBOOK) playbooks/rollback.yml $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
+rollback: $(VENV)/.runtime ## back to the release that served before, or to RELEASE=1.4.1 (several applications: APPLICATION=shop)
+	@$(PLAYBOOK) playbooks/rollback.yml $(RELEASED)
 
-history: $(VENV)/.runtime ## what was deployed, when, by whom, and what became of it (FORMAT=json)
-	@$(PLAYBOOK) playbooks/history.yml -e status_format=$(FORMAT)
+history: $(VENV)/.runtime ## what was deployed, when, by whom, and what became of it (APPLICATION=shop, FORMAT=json)
+	@$(PLAYBOOK) playbooks/history.yml -e status_format=$(FORMAT) $(RELEASED)
 
 down: $(VENV)/.runtime ## remove what `up` made, or one COMPONENT; asks before data goes (DATA=delete does not ask, DATA=keep keeps it)
 	@$(PLAYBOOK) playbooks/teardown.yml \

@@ -13,7 +13,6 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible import constants as C
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible.utils.display import Display
@@ -22,14 +21,13 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Inventory,
     Literal,
     Role,
-    Setting,
     check_for,
     judge,
     leaves,
     placeholder,
     service_names,
 )
-from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, short
+from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, resolve, short
 
 display = Display()
 
@@ -144,34 +142,6 @@ class ActionModule(ActionBase):
         trusting = "trusted_as_template" in inspect.signature(self._loader.load_from_file).parameters
         return self._loader.load_from_file(
             str(path), unsafe=True, **({"trusted_as_template": True} if trusting else {})) or {}
-
-
-def resolve(templar: Templar, raw: t.Any) -> Setting:
-    """A variable's value, part by part: one part without a value does not hide the others."""
-    setting = Setting(source=origin(raw))
-
-    def walk(value: t.Any, path: str) -> t.Any:
-        if isinstance(value, dict):
-            return {str(key): walk(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [walk(item, f"{path}[{index}]") for index, item in enumerate(value)]
-        source = origin(value)
-        try:
-            result = templar.template(value)
-            if isinstance(result, (dict, list, tuple)):
-                return walk(result, path)
-        except AnsibleError as error:
-            setting.errors[path] = str(error)
-            setting.sources[path] = source
-            return None
-        setting.sources[path] = origin(result) or source
-        return result
-
-    try:
-        setting.value = walk(raw, "")
-    except AnsibleError as error:  # a container that resolves its parts when they are read
-        setting.errors[""] = str(error)
-    return setting
 
 
 def literals(raw: dict[str, t.Any]) -> list[Literal]:

@@ -32,7 +32,9 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return result
         if self._task.args.get("format") != "json":
-            display.display("\n".join(["", f"{host}, {result['status']['application']}", *result["text"], ""]))
+            for name, lines in result["text"].items():
+                display.display("\n".join(["", f"{host}, {name}", *lines]))
+            display.display("")
         elif CALLBACK not in C.CALLBACKS_ENABLED:  # which prints one document for all hosts
             display.display(json.dumps({"hosts": {host: result["status"]}}, indent=2))
         return result

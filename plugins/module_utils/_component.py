@@ -34,7 +34,7 @@ Offers = dict[str, dict[str, t.Any]]
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
     "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status",
-    "postgres_databases", "preflight_facts", "redis_server", "release_info", "release_switch",
+    "postgres_databases", "preflight_facts", "redis_server", "release_info", "release_switch", "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -116,6 +116,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_info as code
     elif name == "release_switch":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_switch as code
+    elif name == "shared_directory":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_shared_directory as code
     else:
         raise MooringError(f"'{name}' is no step. Steps are: {', '.join(NAMES)}.")
     return code
@@ -157,14 +159,18 @@ def parse(given: t.Sequence[t.Mapping[str, t.Any]], no_log_values: set[str]) -> 
 def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
     """Run the steps in order; the joined result.
 
-    A step that fails ends the call; one whose result says ``stop`` does so
-    without a failure, because the caller has to do something first. One that is only held back lets the later
-    ones run, because they do not wait for it, and the call fails at the end.
+    A step that fails ends the call. One whose result says ``stop`` ends its chain without a failure, because the
+    caller has to do something first; the next chain begins with the next step of the same name. One that is only held
+    back lets the later ones run, because they do not wait for it, and the call fails at the end.
     """
     results: list[dict[str, t.Any]] = []
     held: list[str] = []
     offered: Offers = {}
+    stopped = ""
     for step in steps:
+        if stopped and step.name != stopped:
+            continue
+        stopped = ""
         # In check mode nothing was done to a service, and what it runs with now says nothing of the run.
         predicted = {"planned": _planned(results)} if getattr(step.code, "AFTER_SERVICES", False) else {}
         try:
@@ -177,8 +183,8 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
             raise MooringError(" ".join([*held, str(error)]), **{**error.details, **done}) from error
         results.append({"step": step.name, **result})
         if result.get("stop"):
-            break
-        if hasattr(step.code, "OFFERS"):
+            stopped = step.name
+        elif hasattr(step.code, "OFFERS"):
             offered[step.name] = {key: "" if result.get(key) is None else result[key] for key in step.code.OFFERS}
     if held:
         raise HeldBack(" ".join(held), **joined(results))

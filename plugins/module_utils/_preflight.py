@@ -481,8 +481,8 @@ def _check_setting(
         return
     for path, key, value in leaves(setting.value):
         check = check_for(key or variable)
-        # The release is the application image's tag, see check_images.
-        if check is None or value is None or (check is _image and f"{role.name}_release" in role.options):
+        # The tag of an application's image is its release, see check_applications.
+        if check is None or value is None or (check is _image and variable == APPLICATIONS):
             continue
         found = check(value)
         if found and not placeholder(str(value)):
@@ -525,7 +525,7 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     if "nginx_certbot" not in host.groups or "nginx_certbot" not in inventory.roles:
         return
     source = host.settings.get(variable, Setting()).source_of
-    applications = {other.get("app_blue_green_name") for other in inventory.hosts if "app_blue_green" in other.groups}
+    everywhere = {name for other in inventory.hosts for name in application_names(other)}
     services = {service for role in inventory.roles_of(host) for service in role.services}
     seen: dict[str, int] = {}
     for index, route in host.items_of(variable):
@@ -546,8 +546,8 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         upstream, application = route.get("upstream"), route.get("application")
         if bool(upstream) == bool(application):
             yield problem(f"the route '{path}' needs either an upstream or an application", "Give exactly one of them")
-        elif application and application not in applications:
-            known = ", ".join(sorted(str(name) for name in applications if name)) or "none"
+        elif application and application not in everywhere:
+            known = ", ".join(sorted(everywhere)) or "none"
             yield problem(f"the route '{path}' leads to the application '{application}', which no host runs",
                           f"Known applications: {known}")
         elif upstream and not _url(upstream):
@@ -653,29 +653,180 @@ def check_databases(host: Host) -> t.Iterator[Problem]:
 
 
 def check_images(host: Host) -> t.Iterator[Problem]:
-    """Images that only this project builds are built somewhere, and an application's tag is its release."""
-    for variable, setting in host.settings.items():
-        if variable.endswith("_image") and str(setting.value or "").startswith(LOCAL_IMAGES) \
-                and "distro_images" not in host.groups:
-            yield Problem(host.name, variable, setting.source,
-                          f"'{setting.value}' is built by distro_images, which this host does not run",
+    """Images that only this project builds are built somewhere."""
+    images = {variable: (setting.value, setting.source) for variable, setting in host.settings.items()
+              if variable.endswith("_image")}
+    for index, entry in applications(host):
+        images[spell(APPLICATIONS, f"[{index}].image")] = (
+            entry.get("image"), host.settings[APPLICATIONS].source_of(f"[{index}].image"))
+    for variable, (image, source) in images.items():
+        if str(image or "").startswith(LOCAL_IMAGES) and "distro_images" not in host.groups:
+            yield Problem(host.name, variable, source,
+                          f"'{image}' is built by distro_images, which this host does not run",
                           f"Put {host.name} into the group distro_images, or name an image of a registry")
-    if "app_blue_green" not in host.groups:
+
+
+# ---------------------------------------------------------------- applications
+
+APPLICATIONS, ONLY, RELEASE = "app_blue_green_applications", "app_blue_green_only", "app_blue_green_release"
+
+# What the proxy takes for a name (roles/nginx_certbot, njs/releases.js), and short enough for <name>-green to be a
+# host's name (RFC 1035). Components' names have no '-', so the directory of a colour is no other project's.
+_APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,56}")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
+# Of other components, without the prefix.
+PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data"}
+# Of an application whose entry does not say.
+DEFAULT_MEMORY = "512m"
+# Where the container has something already.
+_TAKEN = ("/run/secrets", "/tmp")
+
+
+def applications(host: Host) -> list[tuple[int, dict[str, t.Any]]]:
+    """The applications of a host with their index."""
+    return host.items_of(APPLICATIONS) if "app_blue_green" in host.groups else []
+
+
+def application_names(host: Host) -> list[str]:
+    """Their names, those that are texts."""
+    return [entry["name"] for _index, entry in applications(host) if isinstance(entry.get("name"), str)]
+
+
+def check_applications(host: Host) -> t.Iterator[Problem]:
+    """Each application by itself, and all of them together."""
+    setting = host.settings.get(APPLICATIONS, Setting())
+    # A part without a value is no part that was left out.
+    if setting.errors or not applications(host):
         return
-    image, release = str(host.get("app_blue_green_image", "")), str(host.get("app_blue_green_release", ""))
-    if image and not placeholder(image):
+    volumes: dict[str, str] = {}
+    for index, entry in applications(host):
+        def problem(key: str, text: str, remedy: str, index: int = index) -> Problem:
+            path = f"[{index}].{key}"
+            # Of a list that was left out, or of a key, the entry's name says where it is.
+            source = setting.sources.get(path) or setting.source_of(f"[{index}].name")
+            return Problem(host.name, spell(APPLICATIONS, path), source, text, remedy)
+
+        name = entry.get("name")
+        if isinstance(name, str) and not placeholder(name):
+            if not _APPLICATION.fullmatch(name):
+                yield problem("name", f"'{name}' cannot name an application",
+                              "Use up to 57 lower-case letters, digits and '-', and begin with one of the former two")
+            elif index != _first(host, name):
+                yield problem("name", f"the application '{name}' is declared again",
+                              "Give each its own name, or keep one of them")
+        yield from _what_is_run(host, entry, problem)
+        yield from _what_is_mounted(entry, problem, volumes)
+        environment = entry.get("env")
+        if entry.get("jvm_options") and isinstance(environment, dict) and "JAVA_TOOL_OPTIONS" in environment:
+            yield problem("env.JAVA_TOOL_OPTIONS", "is set beside jvm_options, which are the same variable",
+                          "Keep one of them")
+        for number, option in _texts(entry, "jvm_options"):
+            if re.search(r"\s", option):
+                yield problem(f"jvm_options[{number}]", f"'{option}' has a space, at which Java divides it",
+                              "Write each option as an item of its own")
+        for number, network in _texts(entry, "networks"):
+            if not _NETWORK.fullmatch(network):
+                yield problem(f"networks[{number}]", f"'{network}' cannot name a Docker network",
+                              "Use letters, digits, '.', '_' and '-'")
+            elif network in ("default", host.get("mooring_network", host.get("mooring_prefix"))):
+                yield problem(f"networks[{number}]", f"'{network}' is the platform's network, which each colour joins",
+                              "Leave it out")
+
+
+def _first(host: Host, name: str) -> int:
+    """The index of the entry that has a name first."""
+    return next(index for index, entry in applications(host) if entry.get("name") == name)
+
+
+def _texts(entry: dict[str, t.Any], key: str) -> list[tuple[int, str]]:
+    """The texts of a list with their index; whatever else is in there is the argument spec's business."""
+    value = entry.get(key)
+    return [(number, item) for number, item in enumerate(value) if isinstance(item, str)] \
+        if isinstance(value, list) else []
+
+
+def _what_is_run(host: Host, entry: dict[str, t.Any], problem: t.Callable[..., Problem]) -> t.Iterator[Problem]:
+    """An image without a tag, and the tag: from the entry, or from the command line."""
+    image = str(entry.get("image") or "")
+    if not image and "image" in entry:
+        yield problem("image", "is empty", "Write the image's name without its tag")
+    elif image and not placeholder(image):
         found = _IMAGE.fullmatch(image)
         if not found or found.group("tag") or found.group("digest"):
-            yield Problem(host.name, "app_blue_green_image", host.settings["app_blue_green_image"].source,
-                          f"'{image}' is not an image without a tag", "Put the tag into app_blue_green_release")
-    if release and not placeholder(release):
-        source = host.settings["app_blue_green_release"].source
-        if release == "latest":  # defect 1
-            yield Problem(host.name, "app_blue_green_release", source,
-                          "'latest' is another image each day", "Name a version")
-        elif not _TAG.fullmatch(release):
-            yield Problem(host.name, "app_blue_green_release", source, f"'{release}' cannot be a tag",
-                          "Use letters, digits, '.', '_' and '-'")
+            yield problem("image", f"'{image}' is not an image without a tag", "Put the tag into release")
+    only, release = host.get(ONLY, ""), entry.get("release")
+    if only and entry.get("name") != only:
+        return
+    if release in (None, "") and host.get(RELEASE, "") in (None, ""):
+        yield problem("release", "is not set", f"Set it to the image's tag, or give {RELEASE} on the command line")
+    elif release not in (None, "") and not placeholder(str(release)):
+        yield from (problem("release", *found) for found in [_release(release)] if found)
+
+
+def _release(value: t.Any) -> tuple[str, str] | None:
+    if str(value) == "latest":  # defect 1
+        return "'latest' is another image each day", "Name a version"
+    if not _TAG.fullmatch(str(value)):
+        return f"'{value}' cannot be a tag", "Use letters, digits, '.', '_' and '-'"
+    return None
+
+
+def _what_is_mounted(
+    entry: dict[str, t.Any], problem: t.Callable[..., Problem], engine: dict[str, str],
+) -> t.Iterator[Problem]:
+    """Volumes and the log directory; ``engine`` gathers the host's named volumes and whose they are."""
+    taken = dict.fromkeys(_TAKEN, "which the container has already")
+    directory = entry.get("log_directory")
+    if isinstance(directory, str) and directory:
+        if _absolute(directory):
+            yield problem("log_directory", *t.cast("tuple[str, str]", _absolute(directory)))
+        elif directory in taken:
+            yield problem("log_directory", f"'{directory}' is a directory {taken[directory]}", "Name another one")
+        taken[directory] = "that log_directory names"
+    for number, volume in _texts(entry, "volumes"):
+        key = f"volumes[{number}]"
+        source, _colon, rest = volume.partition(":")
+        target = rest.partition(":")[0]
+        if source.startswith("."):
+            yield problem(key, f"'{volume}' lies in the directory of one colour, and the other one would have its own",
+                          "Write a volume's name, or an absolute path on the host")
+        elif _absolute(source) if source.startswith("/") else not _VOLUME.fullmatch(source):
+            yield problem(key, f"'{source}' names neither a volume nor a path on the host",
+                          "Use lower-case letters, digits, '.', '_' and '-', or write it like /srv/shop")
+        elif _absolute(target):
+            yield problem(key, f"'{volume}' does not say where in the container",
+                          "Write it like uploads:/srv/uploads, or uploads:/srv/uploads:ro")
+        elif target in taken:
+            yield problem(key, f"'{target}' is a directory {taken[target]}", "Choose another one")
+        else:
+            taken[target] = "that another volume has"
+            mine = str(entry.get("name", ""))
+            name = f"{mine}-{source}"
+            if not source.startswith("/"):
+                owner = "the data stores" if name in PLATFORM_VOLUMES else engine.setdefault(name, mine)
+                if owner != mine:
+                    yield problem(key, f"the engine would know it as <prefix>-{name}, which is a volume of {owner}",
+                                  "Give it another name")
+
+
+def check_the_command_line(inventory: Inventory) -> t.Iterator[Problem]:
+    """One application is named, if one has to be, and it exists."""
+    hosts = [host for host in inventory.hosts if applications(host)]
+    everywhere = sorted({name for host in hosts for name in application_names(host)})
+    for host in hosts:
+        only, release, names = host.get(ONLY, ""), host.get(RELEASE, ""), application_names(host)
+        if only and only not in everywhere:
+            yield Problem(host.name, ONLY, host.settings[ONLY].source, f"no host runs an application '{only}'",
+                          f"Known applications: {', '.join(everywhere)}")
+        if release in (None, ""):
+            continue
+        source = host.settings[RELEASE].source
+        if not only and len(names) > 1:
+            yield Problem(host.name, RELEASE, source, f"is set, but {host.name} has several: {', '.join(names)}",
+                          f"Name the one that it is for, for instance with -e {ONLY}={names[0]}")
+        if not placeholder(str(release)):
+            yield from (Problem(host.name, RELEASE, source, *found) for found in [_release(release)] if found)
 
 
 def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
@@ -726,14 +877,18 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                 yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
                               "Add the name to your DNS, or correct it")
 
-    url, source = host.get("app_blue_green_url"), host.settings.get("app_blue_green_url", Setting()).source
-    asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
     if host.get("nginx_certbot_certificates") == []:
         yield Problem(host.name, "nginx_certbot_certificates", host.settings["nginx_certbot_certificates"].source,
                       "is empty, so the proxy would answer to no name", "Declare a certificate")
-    elif asked and asked not in serving and f"*.{asked.partition('.')[2]}" not in serving:
-        yield Problem(host.name, "app_blue_green_url", source, f"the name '{asked}' is in no certificate",
-                      "Add it to a certificate of nginx_certbot_certificates, or correct the URL")
+        return
+    for index, entry in applications(host):
+        url = entry.get("url")
+        asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
+        if asked and asked not in serving and f"*.{asked.partition('.')[2]}" not in serving:
+            path = f"[{index}].url"
+            yield Problem(host.name, spell(APPLICATIONS, path), host.settings[APPLICATIONS].source_of(path),
+                          f"the name '{asked}' is in no certificate",
+                          "Add it to a certificate of nginx_certbot_certificates, or correct the URL")
 
 
 def _what_a_certificate_cannot_be(
@@ -807,6 +962,8 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         for variable, setting in host.settings.items()
         if variable.endswith("_memory") and variable not in idle and setting.value is not None and not setting.errors
     }
+    for index, entry in applications(host):
+        wanted[spell(APPLICATIONS, f"[{index}].memory")] = size_in_bytes(entry.get("memory", DEFAULT_MEMORY)) or 0
     if sum(wanted.values()) > facts["memory"]:
         yield Problem(host.name, ", ".join(sorted(wanted)), "",
                       f"together {_human(sum(wanted.values()))}, but the host has {_human(facts['memory'])}",
@@ -881,7 +1038,7 @@ def _foreign_owner(facts: dict[str, t.Any], prefix: str, address: str, port: int
 
 def judge(inventory: Inventory) -> list[Problem]:
     """Every problem of the inventory, once each, in the order of hosts."""
-    problems = list(check_groups(inventory))
+    problems = [*check_groups(inventory), *check_the_command_line(inventory)]
     for host in inventory.hosts:
         problems += check_placeholders(host)
         problems += check_settings(inventory, host)
@@ -889,6 +1046,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_accounts(host)
         problems += check_databases(host)
         problems += check_images(host)
+        problems += check_applications(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
         problems += check_ports(host)

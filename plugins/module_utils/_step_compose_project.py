@@ -20,6 +20,8 @@ COMMAND_SPEC = {"type": "list", "elements": "str", "required": True}
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "src": {"type": "str", "default": "project"},
+    # Stays on the controller.
+    "variables": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "path"},
     "prefix": {"type": "str"},

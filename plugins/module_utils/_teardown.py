@@ -27,10 +27,16 @@ class Container:
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """A volume and its Compose project."""
+    """A volume, its Compose project, and the application whose two colours share it, all from labels."""
 
     name: str
     project: str
+    application: str = ""
+
+    def of_platform(self, prefix: str) -> bool:
+        """Whether an application's colour made it, which is gone when its data was kept."""
+        return bool(self.application) and self.project in {
+            f"{prefix}-{self.application}-{colour}" for colour in ("blue", "green")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +130,8 @@ def decide(
         name for name in found.directories
         if name in found.projects or name in components or f"{prefix}-{name}" in projects
     )
-    volumes = tuple(volume.name for volume in found.volumes if volume.project in projects)
+    volumes = tuple(
+        volume.name for volume in found.volumes if volume.project in projects or volume.of_platform(prefix))
     return Plan(
         containers=tuple(
             container for container in found.containers
@@ -147,7 +154,8 @@ def _some(
     found: Found, root: str, prefix: str, components: t.Collection[str], delete_data: bool, only: t.Collection[str],
 ) -> Plan:
     colours = {f"{name}-{colour}" for name in found.applications for colour in ("blue", "green")}
-    kept = {project.removeprefix(f"{prefix}-") for project in (volume.project for volume in found.volumes)}
+    kept = {"app_blue_green" if volume.of_platform(prefix) else volume.project.removeprefix(f"{prefix}-")
+            for volume in found.volumes}
     here = ({name for name in found.directories if name in found.projects or name in components} | kept) - colours
     unknown = sorted(set(only) - here)
     if unknown:
@@ -159,6 +167,7 @@ def _some(
         directories=tuple(name for name in found.directories if name in names),
         projects=tuple(name for name in found.projects if name in names),
         containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
+        volumes=tuple(one for one in found.volumes if "app_blue_green" in only or not one.of_platform(prefix)),
         networks=tuple(one for one in found.networks if not one.platform),
         jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
     return decide(part, root, prefix, names, delete_data, remove_images=False)

@@ -14,6 +14,8 @@ description:
     start Python there costs more than most of these modules do, and every step shares it.
   - All arguments are checked before the first step runs.
   - A step may be told what an earlier one found, where that module's documentation says how.
+  - A step that asks for it ends its own chain of steps without a failure, as M(mooring.stack.release_info) does with
+    O(mooring.stack.release_info#module:stop_if_due); the call goes on with the next step of the same name.
   - A step that fails ends the call. A restart that M(mooring.stack.compose_project) holds back does not; the
     later steps run, and the call fails at the end and says how to allow it.
 options:
@@ -24,7 +26,7 @@ options:
         M(mooring.stack.compose_project), M(mooring.stack.data_directory), M(mooring.stack.docker_daemon),
         M(mooring.stack.docker_engine_info), M(mooring.stack.docker_network), M(mooring.stack.mysql_grants),
         M(mooring.stack.postgres_databases), M(mooring.stack.preflight_facts), M(mooring.stack.redis_server),
-        M(mooring.stack.release_info) and M(mooring.stack.release_switch).
+        M(mooring.stack.release_info), M(mooring.stack.release_switch) and M(mooring.stack.shared_directory).
       - The modules M(mooring.stack.distro_image) and M(mooring.stack.platform_status) use this one themselves.
     type: list
     elements: dict

@@ -16,9 +16,9 @@ description:
     changes only that. What differs is named in the result, in check mode too.
   - The new tree is staged and checked before anything is replaced; files are replaced in one step each;
     if the new definition does not become healthy the previous one is put back.
-  - The file C(compose.yml) of the tree holds C(services) and C(volumes). The project name, the platform
-    network as default network, the service defaults and a label with the digest of the files that a
-    service mounts are added, so that the file on the host is the whole truth.
+  - The file C(compose.yml) of the tree holds C(services), C(volumes) and C(networks) that are external. The project
+    name, the platform network as default network, the service defaults and a label with the digest of the files that
+    a service mounts are added, so that the file on the host is the whole truth.
 options:
   name:
     description:
@@ -33,6 +33,13 @@ options:
       - What lies under C(secrets/<service>/) is secret; see O(secrets).
     type: str
     default: project
+  variables:
+    description:
+      - Variables for the templates of this tree, before those of the task. For several projects of one tree in one
+        call of M(mooring.stack.component).
+      - They stay on the controller.
+    type: dict
+    default: {}
   without:
     description:
       - Files and directories of the tree that are left out, as paths on the host relative to the project. For what

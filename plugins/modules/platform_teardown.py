@@ -199,7 +199,8 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
                 "container", docker.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT}").split())
         ),
         volumes=tuple(
-            Volume(volume["Name"], (volume.get("Labels") or {}).get(PROJECT, ""))
+            Volume(volume["Name"], (volume.get("Labels") or {}).get(PROJECT, ""),
+                   (volume.get("Labels") or {}).get("mooring.application", ""))
             for volume in docker.inspect(
                 "volume", docker.run("volume", "ls", "--quiet", "--filter", f"label={PROJECT}").split())
         ),

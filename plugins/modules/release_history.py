@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release_history
-short_description: Say what was deployed of an application, when, by whom, and what became of it
+short_description: Say what was deployed of some applications, when, by whom, and what became of it
 version_added: "0.2.0"
 author:
   - The mooring.stack authors (@mooring)
@@ -24,9 +24,16 @@ attributes:
   idempotent:
     description: Running it twice changes nothing more than running it once.
     support: full
-extends_documentation_fragment:
-  - mooring.stack.application
 options:
+  applications:
+    description: Names of the applications.
+    type: list
+    elements: str
+    required: true
+  root:
+    description: Directory of the platform on the host.
+    type: path
+    default: /opt/mooring
   format:
     description:
       - V(table) prints text.
@@ -40,7 +47,7 @@ options:
 EXAMPLES = r"""
 - name: Say what was deployed
   mooring.stack.release_history:
-    name: shop
+    applications: [shop]
 """
 
 RETURN = r"""
@@ -49,22 +56,19 @@ status:
   returned: success
   type: dict
   contains:
-    application:
-      description: Name of the application.
-      type: str
-    history:
-      description: The deployments, the newest last. What an older version did not record is V(null).
-      type: list
-      elements: dict
+    applications:
+      description: >-
+        The deployments of each application, the newest last. What an older version did not record is V(null).
+      type: dict
       sample:
-        - {release: 1.4.2, colour: green, result: undone, why: green did not become ready within 60 s, by: alice,
-           machine: laptop, address: 192.0.2.7, started: "2026-11-25T10:00:00Z", ended: "2026-11-25T10:01:08Z",
-           seconds: 68.2, image: "registry.example.com/shop:1.4.2", image_id: null, digest: null, definition: null}
+        shop:
+          - {release: 1.4.2, colour: green, result: undone, why: green did not become ready within 60 s, by: alice,
+             machine: laptop, address: 192.0.2.7, started: "2026-11-25T10:00:00Z", ended: "2026-11-25T10:01:08Z",
+             seconds: 68.2, image: "registry.example.com/shop:1.4.2", image_id: null, digest: null, definition: null}
 text:
-  description: The same as lines of a table.
+  description: The same as lines of a table for each application.
   returned: success
-  type: list
-  elements: str
+  type: dict
 """
 
 import typing as t
@@ -75,7 +79,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import domai
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import COMMON_ARGUMENTS, Store
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **COMMON_ARGUMENTS,
+    "applications": {"type": "list", "elements": "str", "required": True},
+    "root": COMMON_ARGUMENTS["root"],
     "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
 }
 
@@ -84,11 +89,12 @@ def main() -> None:
     """Read, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     with domain_errors(module):
-        name = module.params["name"]
-        history = Store(module.params["root"], name).record().history
+        histories = {name: Store(module.params["root"], name).record().history
+                     for name in module.params["applications"]}
         module.exit_json(
-            changed=False, text=_release_history.table(history),
-            status={"application": name, "history": [_release_history.readable(entry) for entry in history]})
+            changed=False, text={name: _release_history.table(entries) for name, entries in histories.items()},
+            status={"applications": {name: [_release_history.readable(entry) for entry in entries]
+                                     for name, entries in histories.items()}})
 
 
 if __name__ == "__main__":

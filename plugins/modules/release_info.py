@@ -62,9 +62,9 @@ options:
     default: 0
   stop_if_due:
     description:
-      - Whether a call of M(mooring.stack.component) ends after this step if there is anything to deploy or to switch,
-        which takes the deployment lock. Otherwise its later steps may name C(active), C(target) and C(seal) of this
-        one's result as C(__release_info.target__) and so on.
+      - Whether a call of M(mooring.stack.component) leaves out what follows this step, up to the next of its name, if
+        there is anything to deploy or to switch, which takes the deployment lock. Otherwise those steps may name
+        C(active), C(target) and C(seal) of this one's result as C(__release_info.target__) and so on.
     type: bool
     default: false
 """
@@ -154,7 +154,7 @@ seal:
   returned: when O(release) is given
   type: str
 stop:
-  description: Whether a call of M(mooring.stack.component) ended here; see O(stop_if_due).
+  description: Whether a call of M(mooring.stack.component) left out what follows; see O(stop_if_due).
   returned: when O(release) is given
   type: bool
 """

@@ -35,8 +35,7 @@ extends_documentation_fragment:
 options:
   release:
     description:
-      - The release to go back to. The controller half fills it in from C(-e app_blue_green_release); empty is the one
-        that served before.
+      - The release to go back to; empty is the one that served before.
     type: str
     default: ""
 """

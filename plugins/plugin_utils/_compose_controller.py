@@ -91,7 +91,8 @@ class Controller:
             raise MooringError(f"'{name}' is no project name: use lower case letters, digits, '_' and '-'.")
         source = self._source(str(arguments.get("src", "project")))
         secrets = compose_file.Secrets.parse(arguments.get("secrets") or {})
-        rendered = self._render(source, [str(path) for path in arguments.get("without") or ()])
+        variables = arguments.pop("variables", None) or {}
+        rendered = self._render(source, [str(path) for path in arguments.get("without") or ()], variables)
         text = rendered.pop("compose.yml", None)
         if text is None:
             raise MooringError(f"{source} has no compose.yml or compose.yml.j2.")
@@ -128,12 +129,15 @@ class Controller:
             raise MooringError(f"There is no template tree {source}.")
         return source
 
-    def _render(self, source: str, without: list[str]) -> dict[str, str]:
-        """Text of every file of the tree by its path on the host, except what lies below one of ``without``."""
+    def _render(self, source: str, without: list[str], more: dict[str, t.Any]) -> dict[str, str]:
+        """Text of every file of the tree by its path on the host, except what lies below one of ``without``.
+
+        The templates read ``more`` and the task's variables.
+        """
         rendered = {}
         template = lookup_loader.get(
             "ansible.builtin.template", loader=self._action._loader, templar=self._action._templar)
-        variables = _Shared(self._task_vars)
+        variables = _Shared({**self._task_vars, **more})
         for folder, folders, names in os.walk(source):
             folders.sort()
             for name in sorted(names):

@@ -18,7 +18,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 from ansible_collections.mooring.stack.plugins.module_utils._project import DIGEST_LABEL, digest_mark
 
 COMPONENT_LABEL = "mooring.component"
-PROJECT_KEYS = {"services", "volumes"}
+PROJECT_KEYS = {"services", "volumes", "networks"}
 SECRET_FILE_MODE, SECRET_DIRECTORY_MODE = "0400", "0500"
 
 
@@ -69,13 +69,18 @@ def complete(
 
     Adds the project's name, the platform network as default network, the service
     defaults, and the labels. Raises :class:`MooringError` for a definition that
-    is not a mapping of ``services`` and ``volumes``.
+    is not a mapping of ``services``, ``volumes`` and ``networks`` of others.
     """
     if not isinstance(definition, dict) or not isinstance(definition.get("services"), dict):
         raise MooringError("compose.yml needs a mapping 'services'.")
     unknown = sorted(set(definition) - PROJECT_KEYS)
     if unknown:
-        raise MooringError(f"compose.yml may hold 'services' and 'volumes' only, not {', '.join(unknown)}.")
+        raise MooringError(
+            f"compose.yml may hold 'services', 'volumes' and 'networks' only, not {', '.join(unknown)}.")
+    networks = definition.get("networks") or {}
+    for key, given in networks.items():
+        if key == "default" or not (isinstance(given, dict) and given.get("external")):
+            raise MooringError(f"The network '{key}' of compose.yml has to be external, and another than 'default'.")
     services = {}
     for service_name, given in definition["services"].items():
         service = copy.deepcopy(given)
@@ -91,7 +96,7 @@ def complete(
     project: dict[str, t.Any] = {"name": name, "services": services}
     if definition.get("volumes"):
         project["volumes"] = definition["volumes"]
-    project["networks"] = {"default": {"name": network, "external": True}}
+    project["networks"] = {"default": {"name": network, "external": True}, **networks}
     return project
 
 

@@ -9,6 +9,10 @@ import copy
 import pathlib
 import typing as t
 
+from ansible.errors import AnsibleError
+from ansible.template import Templar
+from ansible_collections.mooring.stack.plugins.module_utils._preflight import Setting
+
 try:  # ansible-core 2.19 and newer
     from ansible._internal._datatag._tags import Origin
 except ImportError:
@@ -41,3 +45,31 @@ def without_extra_variables(hostvars: t.Any, host: str) -> dict[str, t.Any]:
     manager = copy.copy(hostvars._variable_manager)
     manager._extra_vars = {}
     return manager.get_vars(host=hostvars._inventory.get_host(host), include_hostvars=False)
+
+
+def resolve(templar: Templar, raw: t.Any) -> Setting:
+    """A variable's value, part by part: one part without a value does not hide the others."""
+    setting = Setting(source=origin(raw))
+
+    def walk(value: t.Any, path: str) -> t.Any:
+        if isinstance(value, dict):
+            return {str(key): walk(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [walk(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        source = origin(value)
+        try:
+            result = templar.template(value)
+            if isinstance(result, (dict, list, tuple)):
+                return walk(result, path)
+        except AnsibleError as error:
+            setting.errors[path] = str(error)
+            setting.sources[path] = source
+            return None
+        setting.sources[path] = origin(result) or source
+        return result
+
+    try:
+        setting.value = walk(raw, "")
+    except AnsibleError as error:  # a container that resolves its parts when they are read
+        setting.errors[""] = str(error)
+    return setting

@@ -37,13 +37,15 @@ APP = pathlib.Path(__file__).parent / "releases" / "app.py"
 
 
 class Switch(http.server.BaseHTTPRequestHandler):
-    """The proxy's control socket: POST reads the colour from its file again."""
+    """The proxy's control socket: POST reads the traffic from its file again."""
 
     def do_GET(self) -> None:
-        file = self.server.releases / self.path.rpartition("/")[2]
+        name = self.path.rpartition("/")[2]
+        file = self.server.releases / name
         if self.command == "POST":
-            self.server.serving = file.read_text().strip() if file.exists() else None
-        body = json.dumps({"traffic": self.server.serving, "seen": self.server.seen}).encode()
+            self.server.serving[name] = file.read_text().strip() if file.exists() else None
+            self.server.told.append((name, self.server.serving[name]))
+        body = json.dumps({"traffic": self.server.serving.get(name), "seen": self.server.seen}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -59,22 +61,27 @@ class Switch(http.server.BaseHTTPRequestHandler):
 
 
 class Proxy(socketserver.ThreadingUnixStreamServer):
-    """Holds which colour serves."""
+    """Holds who gets the requests of each application, and what it is to have counted."""
 
     daemon_threads = True
-    serving: str | None = None
-    seen: t.ClassVar[dict[str, dict[str, int]]] = {}
     releases: pathlib.Path
+
+    def __init__(self, *arguments: t.Any) -> None:
+        super().__init__(*arguments)
+        self.serving: dict[str, str | None] = {}
+        self.told: list[tuple[str, str | None]] = []
+        self.seen: dict[str, dict[str, int]] = {}
 
 
 @dataclasses.dataclass
 class Platform:
-    """A host with a proxy and one application, all under names of its own."""
+    """A host with a proxy and its applications, all under names of its own."""
 
     directory: pathlib.Path
     prefix: str
     base: str
     proxy: Proxy
+    shop: dict[str, t.Any]  # the application as declared
 
     def image(self, release: str, fault: str = "") -> None:
         """Make the image of a release."""
@@ -114,26 +121,33 @@ class Platform:
     def deploy(self, release: str, *flags: str, **variables: t.Any) -> Run:
         return self.play("deploy", *flags, app_blue_green_release=release, **variables)
 
-    def record(self) -> list[dict[str, t.Any]]:
-        """The deployments on record, as they lie on the host."""
-        return json.loads((self.directory / "root" / "app_blue_green" / "shop.json").read_text())["history"]
+    def with_shop(self, **changes: t.Any) -> dict[str, t.Any]:
+        """Extra variables that declare the application otherwise."""
+        return {"app_blue_green_applications": [{**self.shop, **changes}]}
 
-    def container(self, colour: str) -> str:
+    def record(self, application: str = "shop") -> list[dict[str, t.Any]]:
+        """The deployments on record, as they lie on the host."""
+        return json.loads((self.directory / "root" / "app_blue_green" / f"{application}.json").read_text())["history"]
+
+    def container(self, colour: str, application: str = "shop") -> str:
         """Id, start and release of a colour's container; "" for none."""
         return docker("ps", "--all", "--no-trunc", "--format", '{{.ID}} {{.Label "mooring.release"}} {{.State}}',
-                      "--filter", f"label=com.docker.compose.project={self.prefix}-shop-{colour}")
+                      "--filter", f"label=com.docker.compose.project={self.prefix}-{application}-{colour}")
 
-    def serves(self) -> tuple[str | None, str, str]:
+    def serves(self, application: str = "shop") -> tuple[str | None, str, str]:
         """Colour and file of the proxy, and what that colour's container is."""
-        file = (self.proxy.releases / "shop").read_text().strip()
-        return self.proxy.serving, file, self.container(file)
+        file = (self.proxy.releases / application).read_text().strip()
+        return self.proxy.serving.get(application), file, self.container(file, application)
 
     def remove(self) -> None:
-        containers = [one for colour in ("blue", "green") for one in docker(
-            "ps", "--all", "--quiet", "--filter",
-            f"label=com.docker.compose.project={self.prefix}-shop-{colour}").split()]
-        if containers:
+        projects = [f"label=com.docker.compose.project={self.prefix}-{name}-{colour}"
+                    for name in ("shop", "crm") for colour in ("blue", "green")]
+        if containers := [one for project in projects
+                          for one in docker("ps", "--all", "--quiet", "--filter", project).split()]:
             docker("rm", "--force", "--volumes", *containers)
+        if volumes := [one for project in projects
+                       for one in docker("volume", "ls", "--quiet", "--filter", project).split()]:
+            docker("volume", "rm", *volumes)
         if images := docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{self.prefix}/app").split():
             docker("image", "rm", "--force", *images)
         docker("network", "rm", self.prefix)
@@ -188,14 +202,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory, image: str) -> t.Iterator
     (inventory / "group_vars" / "app_blue_green").mkdir(parents=True)
     groups = dict.fromkeys(("docker_engine", "nginx_certbot", "app_blue_green"), {"hosts": {"here": None}})
     (inventory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"here": variables}}, **groups}))
-    (inventory / "group_vars" / "app_blue_green" / "app_blue_green.yml").write_text(yaml.safe_dump({
-        "app_blue_green_name": "shop", "app_blue_green_image": f"{prefix}/app", "app_blue_green_release": "1",
-        "app_blue_green_secrets": {"password": SECRET}, "app_blue_green_memory": "48m",
-        "app_blue_green_migrate": ["python3", "-B", "/app.py", "migrate"], "app_blue_green_drain_seconds": 2,
-        "app_blue_green_config_overrides": {"labels": {"mooring.test": "1"}}, "app_blue_green_start_timeout": 20,
-        "app_blue_green_readiness": {"path": "/readyz", "condition": "status == 'UP'", "timeout": 5, "watch": 6}}))
+    shop = {
+        "name": "shop", "image": f"{prefix}/app", "release": "1", "secrets": {"password": SECRET}, "memory": "48m",
+        "migrate": ["python3", "-B", "/app.py", "migrate"], "drain_seconds": 2, "start_timeout": 20,
+        "config_overrides": {"labels": {"mooring.test": "1"}}, "readiness": {"timeout": 5, "watch": 6}}
+    (inventory / "group_vars" / "app_blue_green" / "app_blue_green.yml").write_text(
+        yaml.safe_dump({"app_blue_green_applications": [shop]}))
     docker("network", "create", "--label", LABEL, prefix)
-    platform = Platform(directory, prefix, image, proxy)
+    platform = Platform(directory, prefix, image, proxy, shop)
     try:
         platform.image("1")
         first = platform.play("deploy")
@@ -205,6 +219,20 @@ def platform(tmp_path_factory: pytest.TempPathFactory, image: str) -> t.Iterator
         proxy.shutdown()
         proxy.server_close()
         platform.remove()
+
+
+@pytest.fixture
+def networks(platform: Platform) -> t.Iterator[str]:
+    """A network of somebody else."""
+    name = f"{platform.prefix}-partner"
+    docker("network", "create", "--label", LABEL, name)
+    try:
+        yield name
+    finally:
+        # Those of the application that joined it go with the platform.
+        for container in docker("ps", "--all", "--quiet", "--filter", f"network={name}").split():
+            docker("network", "disconnect", "--force", name, container)
+        docker("network", "rm", name)
 
 
 # fault -> what the error says
@@ -258,7 +286,7 @@ def test_releases_go_forward_and_back(platform):
     predicted = platform.play("rollback", "--check")
     assert "blue still has it as it ran" in predicted.said and "changed=0" not in predicted.out
     assert platform.serves() == second
-    back = platform.play("rollback", app_blue_green_env={"SET": "since then"})
+    back = platform.play("rollback", **platform.with_shop(env={"SET": "since then"}))
     assert back.ok, back.said
     assert platform.serves() == ("blue", "blue", warm)
     print(re.search(r'"seconds": ([\d.]+), "step": "release_switch"', back.out)[1], "s until the proxy was switched")
@@ -267,8 +295,9 @@ def test_releases_go_forward_and_back(platform):
     # Twice leads forward again; there the inventory declares another release.
     forward = platform.play("rollback")
     assert platform.serves() == second
-    assert re.search(r"inventory still declares release 1, and the next run of site.yml brings that back: set "
-                     r"app_blue_green_release: 2 in \S+app_blue_green.yml:\d+\.", forward.said), forward.said
+    assert re.search(r"inventory still declares release 1 of shop, and the next run of site.yml brings that "
+                     r"back: set app_blue_green_applications\[0\]\.release: 2 in \S+app_blue_green.yml:\d+\.",
+                     forward.said), forward.said
     named = platform.play("rollback", app_blue_green_release="2")
     assert "already serves" in named.said and "changed=0 " in named.out
 
@@ -281,7 +310,7 @@ def test_releases_go_forward_and_back(platform):
 def test_what_no_colour_has_is_deployed_from_the_image_that_ran(platform):
     assert platform.deploy("2").ok
     ran = docker("image", "inspect", "--format", "{{.Id}}", f"{platform.prefix}/app:1")
-    assert platform.play("deploy", app_blue_green_release="2", app_blue_green_env={"A": "b"}).ok, "1 leaves its colour"
+    assert platform.deploy("2", **platform.with_shop(env={"A": "b"})).ok, "1 leaves its colour"
     platform.image("1", "crash-at-start")  # the tag moved
     back = platform.play("rollback", app_blue_green_release="1")
     assert back.ok, back.said
@@ -295,9 +324,9 @@ def test_what_no_colour_has_is_deployed_from_the_image_that_ran(platform):
 
 def test_a_bad_setting_is_refused_before_anything_is_done(platform):
     before, entries = platform.serves(), len(platform.record())
-    refused = platform.deploy("2", app_blue_green_memory="12")
+    refused = platform.deploy("2", **platform.with_shop(memory="12"))
     assert not refused.ok
-    assert "app_blue_green_memory" in refused.said and "nothing was changed" in refused.said
+    assert "app_blue_green_applications[0].memory" in refused.said and "nothing was changed" in refused.said
     assert (platform.serves(), len(platform.record())) == (before, entries)
 
 
@@ -313,10 +342,89 @@ def test_the_history_tells_everything(platform):
     table = platform.play("history")
     assert table.ok and re.search(r"ENDED +RELEASE +COLOUR +BY +IMAGE +TOOK +RESULT +WHY", table.out)
     assert f"alice@{os.uname().nodename}" in table.out
-    entries = json.loads(platform.play("history", status_format="json").out)["hosts"]["here"]["history"]
+    entries = json.loads(platform.play("history", status_format="json").out)["hosts"]["here"]["applications"]["shop"]
     assert len(entries) == len(platform.record())
     good = [entry for entry in entries if entry["result"] == "serving"]
     for entry in good:
         assert entry["image_id"].startswith("sha256:") and entry["definition"].startswith("1.")
         assert entry["started"] <= entry["ended"] and entry["by"] == "alice"
     assert SECRET not in (platform.directory / "root/app_blue_green/shop.json").read_text()
+
+
+def test_one_of_two_applications_goes_its_own_way(platform, networks):
+    """``crm`` comes beside ``shop``, with all that the colours of an application can share."""
+    assert platform.deploy("2").ok
+    shop = platform.serves()
+    platform.image("3")
+    crm = {**platform.shop, "name": "crm", "release": "3", "migrate": [], "networks": [networks],
+           "volumes": ["uploads:/srv/uploads"], "log_directory": "/var/log/crm", "jvm_options": ["-Xss512k", "-Xmx64m"],
+           "uid": 10001}
+    both = {"app_blue_green_applications": [{**platform.shop, "release": "2"}, crm]}
+
+    predicted = platform.play("deploy", "--check", **both)
+    assert predicted.ok and "changed=0" not in predicted.out, predicted.said
+    assert platform.container("blue", "crm") == ""
+    made = platform.play("deploy", **both)
+    assert made.ok, made.said
+    assert platform.serves("crm")[:2] == ("blue", "blue") and platform.serves() == shop
+    for flags in ((), ("--check",)):
+        again = platform.play("deploy", *flags, **both)
+        assert again.ok and "changed=0 " in again.out, again.said
+
+    # What both need to know of each other: nothing is changed before somebody says which is meant.
+    entries = len(platform.record()), len(platform.record("crm"))
+    refused = platform.play("deploy", app_blue_green_release="1", **both)
+    assert not refused.ok and "app_blue_green_release (command line)" in refused.said, refused.said
+    assert "here has several: shop, crm. Name the one" in refused.said
+    refused = platform.play("rollback", **both)
+    assert not refused.ok and "here has several: shop, crm. Name one" in refused.said, refused.said
+    refused = platform.play("rollback", app_blue_green_only="mail", **both)
+    assert not refused.ok and "no host runs an application 'mail'. Known applications: crm, shop." in refused.said
+    assert (len(platform.record()), len(platform.record("crm"))) == entries
+
+    # Forward and back by itself.
+    only = {"app_blue_green_only": "crm", **both}
+    assert platform.play("deploy", app_blue_green_release="2", **only).ok
+    second = platform.serves("crm")
+    assert second[:2] == ("green", "green") and second[2].endswith(" 2 running")
+    back = platform.play("rollback", **only)
+    assert back.ok and "blue still has it as it ran" in back.said, back.said
+    assert platform.serves("crm")[0] == "blue" and platform.serves() == shop
+    assert "changed=0 " in platform.play("deploy", **both).out
+
+    # Colours of one application share what they are to share, and see nothing of the other's.
+    blue, green = (json.loads(docker("inspect", platform.container(colour, "crm").split()[0]))[0]
+                   for colour in ("blue", "green"))
+    log = platform.directory / "root" / "app_blue_green" / "crm" / "log"
+    for one in (blue, green):
+        mounts = {mount["Destination"]: mount.get("Name") or mount["Source"] for mount in one["Mounts"]}
+        assert mounts["/srv/uploads"] == f"{platform.prefix}-crm-uploads" and mounts["/var/log/crm"] == str(log)
+        assert set(one["NetworkSettings"]["Networks"]) == {platform.prefix, networks}
+        assert "JAVA_TOOL_OPTIONS=-Xss512k -Xmx64m" in one["Config"]["Env"]
+    assert (log.stat().st_uid, log.stat().st_mode & 0o7777) == (10001, 0o750)
+    docker("exec", blue["Id"], "touch", "/var/log/crm/written")
+    assert docker("exec", green["Id"], "ls", "/var/log/crm") == "written"
+
+    # Drift of what they share is named and healed.
+    log.chmod(0o777)
+    for flags in (("--check",), ()):
+        healed = platform.play("deploy", *flags, **both)
+        assert healed.ok and f"directory {log}: mode is 0777, declared 0750" in healed.said, healed.said
+    assert log.stat().st_mode & 0o7777 == 0o750
+
+    listed = json.loads(platform.play("history", status_format="json", **both).out)["hosts"]["here"]["applications"]
+    assert list(listed) == ["crm", "shop"]
+    assert [(entry["release"], entry["colour"]) for entry in listed["crm"]] == [
+        ("3", "blue"), ("2", "green"), ("3", "blue")]
+    table = platform.play("history", **only)
+    assert "here, crm" in table.out and "here, shop" not in table.out
+
+
+def test_one_that_fails_leaves_the_other_as_it_is(platform):
+    before = platform.serves(), platform.serves("crm")
+    platform.image("4", "never-ready")
+    crm = {**platform.shop, "name": "crm", "release": "4", "migrate": []}
+    failed = platform.play("deploy", app_blue_green_applications=[{**platform.shop, "release": "2"}, crm])
+    assert not failed.ok and "did not become ready" in failed.said, failed.said
+    assert (platform.serves(), platform.serves("crm")) == before
+    assert (platform.record("crm")[-1]["result"], platform.record()[-1]["result"]) == ("undone", "serving")

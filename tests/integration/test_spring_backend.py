@@ -32,6 +32,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._release_host import
 # A quote and a backslash: what a file of secrets has to survive.
 PASSWORDS = {"vault_shop_mysql_password": "sentinel-\"mysql\\'#1", "vault_shop_redis_password": "sentinel-redis-1"}
 README = spring.variables(**PASSWORDS)
+(APPLICATION,) = README["app_blue_green_applications"]
 RELEASES = ("1.0.0", "1.1.0")
 UID = 10001
 START_LIMIT = 120
@@ -75,7 +76,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     if done.returncode and (unreachable := UNREACHABLE.search(done.stdout)):
         pytest.skip(f"Maven reaches no repository to build it: ...{unreachable[0][-160:]}")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
-    return README["app_blue_green_image"]
+    return APPLICATION["image"]
 
 
 class Stores:
@@ -161,10 +162,10 @@ class Backend:
                  passwords: t.Mapping[str, str] = PASSWORDS, **environment: str) -> None:
         self.name = f"mooringtest{secrets.token_hex(3)}-backend"
         self._image, self._stores, self._directory = f"{image}:{release}", stores, directory
-        declared = spring.variables(**passwords)
-        self._secrets: dict[str, str] = declared["app_blue_green_secrets"]
-        self._environment = {**declared["app_blue_green_env"], "COLOUR": "blue", **environment}
-        self._readiness = declared["app_blue_green_readiness"]
+        (declared,) = spring.variables(**passwords)["app_blue_green_applications"]
+        self._secrets: dict[str, str] = declared["secrets"]
+        self._environment = {**declared["env"], "COLOUR": "blue", **environment}
+        self._readiness = declared["readiness"]
 
     def arguments(self) -> list[str]:
         """What `docker run` is told; the secrets are files of the application's user only."""
@@ -189,7 +190,7 @@ class Backend:
 
     def migrate(self) -> None:
         """The README's migration, which has to succeed."""
-        done = self.run(*README["app_blue_green_migrate"])
+        done = self.run(*APPLICATION["migrate"])
         assert done.returncode == 0, done.stdout.decode()
 
     def __enter__(self) -> Backend:
@@ -332,12 +333,12 @@ def test_the_management_port(backend: Backend, path: str, status: int, words: li
 def test_no_password_is_seen_from_outside(backend: Backend) -> None:  # defects 8, 14
     expect_no_password(lab.docker("inspect", backend.name))
     expect_no_password(lab.docker("top", backend.name, "-eo", "pid,args"))
-    expect_no_password(lab.docker("history", "--no-trunc", README["app_blue_green_image"] + ":1.0.0"))
+    expect_no_password(lab.docker("history", "--no-trunc", APPLICATION["image"] + ":1.0.0"))
     expect_no_password(backend.logs())
 
 
 def test_the_role_s_question_is_answered(backend: Backend) -> None:
-    readiness = Readiness(**README["app_blue_green_readiness"])
+    readiness = Readiness(**APPLICATION["readiness"])
     assert _refusal(backend.address, 8080, readiness, jmespath.search) is None
     elsewhere = dataclasses.replace(readiness, port=None)
     assert "status 404" in _refusal(backend.address, 8080, elsewhere, jmespath.search)
@@ -411,7 +412,7 @@ def test_a_wrong_password_is_not_ready_and_says_so_once(
 
 def test_a_migration_that_fails_says_why(image: str, stores: Stores, tmp_path: pathlib.Path) -> None:
     wrong = {**PASSWORDS, "vault_shop_mysql_password": "sentinel-wrong"}
-    done = Backend(image, stores, tmp_path, passwords=wrong).run(*README["app_blue_green_migrate"])
+    done = Backend(image, stores, tmp_path, passwords=wrong).run(*APPLICATION["migrate"])
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 1, said
     assert "The migration failed: SQLException: Access denied for user 'shop'" in said

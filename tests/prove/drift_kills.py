@@ -12,8 +12,10 @@ import re
 import subprocess
 import time
 
-from drift_site import Failed, Poll, Site, kill_group, say
+import yaml
+from drift_site import ROOT, Failed, Poll, Site, kill_group, say
 
+DECLARED = ROOT / "inventories/local/group_vars/app_blue_green/app_blue_green.yml"
 WATCH = pathlib.Path(__file__).with_name("drift_watch.py")
 PLATFORM = "/opt/mooring"
 CHALL = "mooring-acme_test_ca-challtestsrv-1"
@@ -82,8 +84,9 @@ def change(site: Site, component: str, number: int) -> dict[str, object]:
         raise Failed("no colour serves")
     release = site.sh(f"docker inspect -f '{{{{index .Config.Labels \"mooring.release\"}}}}' {serving.group()}").strip()
     # Another definition too: the warm colour may run this release already, and then nothing would be made anew.
-    return {"app_blue_green_release": "1.1.0" if release == "1.0.0" else "1.0.0",
-            "app_blue_green_memory": f"{260 + number}m"}
+    (application,) = yaml.safe_load(DECLARED.read_text())["app_blue_green_applications"]
+    return {"app_blue_green_applications": [
+        {**application, "release": "1.1.0" if release == "1.0.0" else "1.0.0", "memory": f"{260 + number}m"}]}
 
 
 def kill(site: Site, one: Kill, variables: pathlib.Path) -> str:

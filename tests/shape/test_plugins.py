@@ -144,7 +144,7 @@ def test_an_action_plugin_is_documented_as_a_module(path):
     assert (PLUGINS / "modules" / path.name).exists()
 
 
-OTHERS = sorted([*(PLUGINS / "filter").glob("*.py"), *(PLUGINS / "callback").glob("*.py")])
+OTHERS = sorted(path for kind in ("callback", "filter", "lookup") for path in (PLUGINS / kind).glob("*.py"))
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mooring.stack.plugins.action.component import OWN_TASK
@@ -128,6 +129,20 @@ def test_the_documented_default_is_the_default(role):
     found = defaults(role)
     documented = {name: spec["default"] for name, spec in options(role).items() if "default" in spec}
     assert {name: found.get(name) for name in documented} == documented
+
+
+@each_role
+def test_the_documented_default_of_an_item_s_key_is_the_default(role):
+    """Where items of a list are completed, the role's vars say with what."""
+    path = role / "vars" / "main.yml"
+    completed = (yaml.safe_load(path.read_text()) or {}).get(f"__{prefix(role)}defaults") if path.exists() else None
+    if completed is None:
+        return
+    (keys,) = [spec["options"] for spec in options(role).values() if spec.get("elements") == "dict"]
+    assert completed == {name: spec["default"] for name, spec in keys.items() if "default" in spec}
+    text = (role / "defaults" / "main.yml").read_text()
+    for name in keys:
+        assert re.search(rf"^#   {name}:", text, re.MULTILINE), name
 
 
 @each_role
@@ -250,7 +265,15 @@ def sample(role: pathlib.Path) -> dict[str, t.Any]:
         values.update(loader.load_from_file(str(role / "vars" / "main.yml"), trusted_as_template=True) or {})
     values.update({name: "sample-of-a-secret" for name in values if name.startswith("vault_")})
     values.update({f"__{prefix(role)}colour": "blue", f"__{prefix(role)}seal": "none"})
+    if role.name == "app_blue_green":
+        declared = values | {"ansible_search_path": [str(role)]}
+        values["__app_blue_green_application"] = evaluate("__app_blue_green_applications", declared)[0]
     return values
+
+
+def evaluate(name: str, values: dict[str, t.Any]) -> t.Any:
+    """What a variable is where these are set."""
+    return Templar(loader=DataLoader(), variables=values).template(trust_as_template(f"{{{{ {name} }}}}"))
 
 
 def render(role: pathlib.Path, path: str, **changes: t.Any) -> str:
@@ -286,6 +309,75 @@ def test_a_client_cannot_tell_an_application_who_it_is():
 @each_service
 def test_compose_file_holds_services_and_volumes_only(role):
     assert set(compose(role)) <= {"services", "volumes"}
+
+
+APPLICATION = {
+    "name": "shop", "image": "registry.example.com/shop", "release": "1.4.2",
+    "volumes": ["uploads:/srv/uploads", "/srv/shared:/srv/shared:ro", "uploads:/srv/again"], "networks": ["partner"],
+    "jvm_options": ["-Xss512k", "-XX:MaxRAMPercentage=70"], "log_directory": "/var/log/shop",
+    "readiness": {"path": "/actuator/health/readiness", "timeout": 5},
+    "config_overrides": {"labels": {"mine": "yes"}, "volumes": ["./more:/more"]}}
+
+
+def application_steps(*entries: dict[str, t.Any], **changes: t.Any) -> list[tuple[str, dict[str, t.Any]]]:
+    """The steps of the first call for these applications."""
+    role = ROOT / "roles" / "app_blue_green"
+    values = sample(role) | {"app_blue_green_applications": list(entries), "ansible_search_path": [str(role)]}
+    found = evaluate("__app_blue_green_all_steps", {**values, **changes})
+    return [pair for step in found for pair in step.items()]
+
+
+def test_what_the_colours_of_an_application_share():
+    role = ROOT / "roles" / "app_blue_green"
+    ((_name, decide), (_shared, log), (_project, project), _switch) = application_steps(APPLICATION)
+    whole = {"__app_blue_green_application": project["variables"]["__app_blue_green_application"]}
+    blue, green = (compose(role, **whole, __app_blue_green_colour=colour) for colour in ("blue", "green"))
+    assert blue["volumes"] == green["volumes"] == {
+        "uploads": {"name": "mooring-shop-uploads", "labels": {"mooring.application": "shop"}}}
+    assert blue["networks"] == {"partner": {"external": True, "name": "partner"}}
+    service = blue["services"]["app"]
+    assert service["networks"] == {"default": {"aliases": ["shop-blue"]}, "partner": {}}
+    assert service["environment"]["JAVA_TOOL_OPTIONS"] == "-Xss512k -XX:MaxRAMPercentage=70"
+    assert service["volumes"] == [*APPLICATION["volumes"], f"{log['path']}:/var/log/shop", "./more:/more"]
+    assert log == {"path": "/opt/mooring/app_blue_green/shop/log", "owner": 10001, "mode": "0750"}
+    assert service["labels"]["mine"] == "yes" and service["labels"]["mooring.release"] == "1.4.2"
+    # All of it is part of what makes a release another one.
+    assert decide["definition"]["service"]["volumes"] == blue["volumes"]
+    assert decide["definition"]["service"]["services"]["app"]["volumes"] == service["volumes"]
+
+
+def test_each_application_has_its_own_chain_in_one_call():
+    other = {"name": "crm", "image": "crm", "release": "7", "port": 9000}
+    steps = application_steps(APPLICATION, other)
+    assert [name for name, _arguments in steps] == [
+        "release_info", "shared_directory", "compose_project", "release_switch",
+        "release_info", "compose_project", "release_switch"]
+    assert [arguments["port"] for name, arguments in steps if name == "release_switch"] == [8080, 9000]
+    assert [arguments["image"] for name, arguments in steps if name == "release_info"] == [
+        "registry.example.com/shop:1.4.2", "crm:7"]
+    switch = steps[3][1]
+    assert switch["readiness"] == {
+        "path": "/actuator/health/readiness", "timeout": 5, "status": 200, "condition": "status == 'UP'",
+        "successes": 3, "interval": 0.2, "watch": 10}
+
+
+def test_the_command_line_names_one_application_and_its_release():
+    other = {"name": "crm", "image": "crm", "release": "7"}
+    steps = application_steps(APPLICATION, other, app_blue_green_only="crm", app_blue_green_release="8")
+    assert [(arguments["name"], arguments["release"]) for name, arguments in steps if name == "release_info"] == [
+        ("crm", "8")]
+    (decide, *_others) = application_steps(other, app_blue_green_release="9")
+    assert decide[1]["image"] == "crm:9"
+    with pytest.raises(AnsibleError, match="app_blue_green_release is of one application"):
+        application_steps(APPLICATION, other, app_blue_green_release="8")
+
+
+def test_a_release_that_is_taken_as_it_ran_is_not_rendered_anew():
+    back = {"release": "1.4.1", "reference": "sha256:1", "as_it_ran": "1.salt.digest"}
+    decide, switch = application_steps({**APPLICATION, "migrate": ["x"]}, __app_blue_green_instead=back)
+    assert (decide[0], switch[0]) == ("release_info", "release_switch")
+    assert (decide[1]["release"], decide[1]["image"], decide[1]["as_it_ran"]) == tuple(back.values())
+    assert (switch[1]["release"], switch[1]["start"], switch[1]["migrate"]) == ("1.4.1", True, [])
 
 
 @each_service

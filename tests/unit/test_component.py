@@ -93,6 +93,29 @@ def test_a_step_can_end_the_call_without_a_failure():
     assert ran == ["one"]
 
 
+@pytest.mark.parametrize(("stops", "ran"), [
+    ((), ["ask 1", "do 1", "ask 2", "do 2", "ask 3"]),
+    ((0,), ["ask 1", "ask 2", "do 2", "ask 3"]),
+    ((0, 2), ["ask 1", "ask 2", "ask 3"]),
+    ((2, 4), ["ask 1", "do 1", "ask 2", "ask 3"]),
+])
+def test_a_chain_that_ends_early_leaves_the_next_one_alone(stops, ran):
+    did: list[str] = []
+    chain = steps(did, ask=None, do=None, ask2=None, do2=None, ask3=None)
+    given = ("ask 1", "do 1", "ask 2", "do 2", "ask 3")
+    found = [Step(word.split()[0], one.code, {"given": word, "stop": index in stops})
+             for index, (word, one) in enumerate(zip(given, chain, strict=True))]
+    for step in found:
+        step.code.OFFERS = {"given": "a sample"}
+        step.arguments["plan"] = {"told": "__ask.given__"}
+    result = converge(MODULE, found)
+    assert [step["given"] for step in result["steps"]] == ran
+    assert [step["step"] for step in result["steps"]] == [word.split()[0] for word in ran]
+    # Each is told what its own chain said.
+    told = {step["given"]: step["plan"]["told"] for step in result["steps"] if step["step"] == "do"}
+    assert told == {word: word.replace("do", "ask") for word in ran if word.startswith("do")}
+
+
 def test_a_step_is_told_what_an_earlier_one_offers():
     ran: list[str] = []
     first, second = steps(ran, one=None, two=None)

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import types
 
+import jinja2
 import pytest
+from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_controller
 from ansible_collections.mooring.stack.plugins.plugin_utils._compose_controller import Controller, permitting_command
 
 PERMISSION = "-e mooring_allow_stateful_restart=true"
@@ -51,3 +54,25 @@ def test_parts_of_a_tree_are_left_out(tmp_path, without, left_out):
     files = {entry["path"] for entry in arguments["tree"] if entry["kind"] == "file"}
     assert files == set(everything) - left_out
     assert set(arguments["tree_secrets"]) == {path for path in files if path.startswith("secrets/")}
+
+
+class Template:
+    """The template lookup; Ansible's loader, which finds it, does not run here."""
+
+    def run(self, paths, variables):
+        return [jinja2.Template(pathlib.Path(path).read_text()).render(variables) for path in paths]
+
+
+def test_variables_of_a_tree_come_before_the_task_s_and_stay_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(_compose_controller.lookup_loader, "get", lambda *_names, **_options: Template())
+    (tmp_path / "compose.yml.j2").write_text(
+        "services: {web: {image: '{{ application.image }}', user: '{{ user }}'}}")
+    variables = {"application": {"image": "task:1"}, "user": "one"}
+    action = types.SimpleNamespace(
+        _loader=None, _templar=None, _task=types.SimpleNamespace(tags=[], _role=None))
+    arguments = Controller(action, variables).arguments({
+        "name": "trial", "src": str(tmp_path), "root": "/srv", "prefix": "p", "network": "n", "service_defaults": {},
+        "allow_stateful_restart": False, "variables": {"application": {"image": "own:2", "password": "sesame-open"}}})
+    (file,) = [entry["content"] for entry in arguments["tree"] if entry["path"] == "compose.yml"]
+    assert "image: own:2" in file and "user: one" in file
+    assert "variables" not in arguments and "sesame-open" not in str(arguments)

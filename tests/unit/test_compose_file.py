@@ -24,6 +24,12 @@ def test_a_service_gets_the_defaults_it_does_not_have_itself():
     assert project["networks"] == {"default": {"name": "mooring", "external": True}}
 
 
+def test_networks_of_others_stand_beside_the_platform_s():
+    partner = {"partner": {"external": True, "name": "partner"}}
+    project = complete({"services": {"one": {"image": "a:1"}}, "networks": partner})
+    assert project["networks"] == {"default": {"name": "mooring", "external": True}, **partner}
+
+
 def test_the_defaults_are_not_shared_between_services():
     project = complete({"services": {"one": {"image": "a:1"}, "two": {"image": "a:1"}}})
     project["services"]["one"]["cap_drop"].append("X")
@@ -35,7 +41,8 @@ def test_the_defaults_are_not_shared_between_services():
     (None, "needs a mapping 'services'"),
     ({"services": []}, "needs a mapping 'services'"),
     ({"services": {}, "version": "3"}, "not version"),
-    ({"services": {}, "networks": {}}, "not networks"),
+    ({"services": {}, "networks": {"mine": None}}, "The network 'mine' of compose.yml has to be external"),
+    ({"services": {}, "networks": {"default": {"external": True}}}, "The network 'default' of compose.yml"),
     ({"services": {"one": {"build": "."}}}, "service 'one' needs an image"),
     ({"services": {"one": {"image": "a:1", "labels": ["a=b"]}}}, "labels of service 'one' must be a mapping"),
 ])

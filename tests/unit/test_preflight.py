@@ -15,6 +15,7 @@ import sys
 
 import pytest
 import yaml
+from ansible_collections.mooring.stack.plugins.module_utils import _preflight
 from ansible_collections.mooring.stack.plugins.module_utils import _preflight_facts as facts_parsers
 from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Host,
@@ -90,9 +91,15 @@ GOOD = {
         {"path": "/db", "upstream": "http://mysql:3306", "allow": ["10.0.0.0/8"], "max_body": "10m", "rate": "10r/s"},
     ],
     "nginx_certbot_users": [{"name": "operator", "password_hash": HASH}],
-    "app_blue_green_name": "demo",
-    "app_blue_green_image": "registry.our.test:5000/demo",
-    "app_blue_green_release": "1.0.0",
+    "app_blue_green_applications": [
+        {"name": "demo", "image": "registry.our.test:5000/demo", "release": "1.0.0", "memory": "256m",
+         "secrets": {"password": "a-secret"}, "readiness": {"path": "/readyz", "port": 8081, "timeout": 5},
+         "volumes": ["uploads:/srv/uploads", "/srv/shared:/srv/shared:ro"], "networks": ["partner"],
+         "jvm_options": ["-Xss512k"], "log_directory": "/var/log/demo", "url": "https://platform.our.test/api"},
+        {"name": "crm", "image": "registry.our.test:5000/crm", "release": 2, "env": {"JAVA_TOOL_OPTIONS": "-Xmx64m"}},
+    ],
+    "app_blue_green_only": "",
+    "app_blue_green_release": "",
 }
 FACTS = {
     "os": {"id": "debian", "version": "13"},
@@ -151,6 +158,7 @@ def test_a_store_that_nothing_is_declared_for_needs_nothing():
 
 ROUTE = "nginx_certbot_routes.0"
 SHOP = "data_stores_postgres_databases."
+APP, CRM = "app_blue_green_applications.0.", "app_blue_green_applications.1."
 CASES = [
     # missing and empty
     ({"mooring_domain": MISSING}, "mooring_domain (inv/group_vars/all/platform.yml): is not set. It is required"),
@@ -160,8 +168,16 @@ CASES = [
     ({"data_stores_mysql_root_password": "  "}, "is empty. Set a password."),
     ({"data_stores_mysql_accounts.0.password": ""}, "data_stores_mysql_accounts[0].password"),  # defect 27
     ({"data_stores_redis_accounts.0.password": ""}, "data_stores_redis_accounts[0].password"),
-    ({"app_blue_green_image": ""}, "app_blue_green_image (group_vars/app_blue_green_image.yml:1): is empty"),
-    ({"app_blue_green_release": None}, "app_blue_green_release"),
+    ({"app_blue_green_applications": MISSING},
+     "app_blue_green_applications (inv/group_vars/app_blue_green/app_blue_green.yml): is not set"),
+    ({"app_blue_green_applications": []}, "app_blue_green_applications.yml:1): is empty. It is required"),
+    ({APP + "image": ""}, "app_blue_green_applications[0].image (group_vars/app_blue_green_applications.yml:1): is em"),
+    ({APP + "image": MISSING}, "missing required arguments: image found in app_blue_green_applications"),
+    ({APP + "name": MISSING}, "missing required arguments: name found in app_blue_green_applications"),
+    ({APP + "release": MISSING}, "app_blue_green_applications[0].release (group_vars/app_blue_green_applications.yml:1"
+     "): is not set. Set it to the image's tag, or give app_blue_green_release on the command line."),
+    ({APP + "release": None}, "app_blue_green_applications[0].release"),
+    ({APP + "secrets.password": ""}, "app_blue_green_applications[0].secrets.password"),
     # form
     ({"mooring_domain": "https://platform.our.test"}, "'https://platform.our.test' is not a domain name"),
     ({"mooring_domain": "platform"}, "'platform' is not a domain name"),
@@ -174,7 +190,8 @@ CASES = [
     ({"nginx_certbot_certificates.0.profile": "a b"}, "which is no name of one"),
     ({"nginx_certbot_certificates": []}, "the proxy would answer to no name"),
     ({"nginx_certbot_acme_directory": "http://acme-ca:14000/dir"}, "is not encrypted"),
-    ({"app_blue_green_url": "https://other.our.test/api"}, "the name 'other.our.test' is in no certificate"),
+    ({APP + "url": "https://other.our.test/api"},
+     "app_blue_green_applications[0].url (group_vars/app_blue_green_applications.yml:1): the name 'other.our.test' is"),
     ({"nginx_certbot_certbot_options": {"--foo": "x"}}, "'--foo' is not how certbot writes a long option"),
     ({"nginx_certbot_certbot_options": {"eab_kid": "x"}}, "'eab_kid' is not how certbot writes a long option"),
     ({"nginx_certbot_certbot_options": {"webroot-path": "/tmp"}}, "'webroot-path' is given to certbot by the role"),
@@ -207,14 +224,48 @@ CASES = [
     ({"nginx_certbot_http_bind": "127.0.0.1:99999"}, "is not an address with a port"),
     ({"nginx_certbot_http_bind": ""}, "nginx_certbot_http_bind"),
     ({"data_stores_mysql_publish": "0.0.0.0:3306"}, "can be reached from outside"),  # defects 2 and 28
-    ({"app_blue_green_port": 70000}, "'70000' is not a port"),
-    ({"app_blue_green_port": "web"}, "app_blue_green_port"),
+    ({APP + "port": 70000}, "app_blue_green_applications[0].port (group_vars/app_blue_green_applications.yml:1): '70"),
+    ({APP + "port": "web"}, "app_blue_green_applications[0].port"),
+    ({APP + "readiness.port": 70000}, "app_blue_green_applications[0].readiness.port"),
+    ({APP + "readiness.timeout": "soon"}, "unable to convert to float"),
+    ({APP + "memory": "12"}, "app_blue_green_applications[0].memory"),
+    ({APP + "url": "shop"}, "app_blue_green_applications[0].url"),
     ({"data_stores_mysql_image": "mysql"}, "'mysql' has no tag"),  # defect 1
     ({"data_stores_mysql_image": "mysql:latest"}, "has the tag latest"),  # defect 1
     ({"data_stores_mysql_image": "MySQL 8"}, "is not an image reference"),
-    ({"app_blue_green_image": "registry.our.test/demo:1.0"}, "Put the tag into app_blue_green_release"),
-    ({"app_blue_green_release": "latest"}, "'latest' is another image each day"),  # defect 1
-    ({"app_blue_green_release": "a release"}, "'a release' cannot be a tag"),
+    ({APP + "image": "registry.our.test/demo:1.0"},
+     "[0].image (group_vars/app_blue_green_applications.yml:1): 'registry.our.test/demo:1.0' is not an image without"),
+    ({APP + "release": "latest"}, "[0].release (group_vars/app_blue_green_applications.yml:1): 'latest' is another"),
+    ({APP + "release": "a release"}, "'a release' cannot be a tag"),
+    # applications
+    ({APP + "name": "Demo"}, "[0].name (group_vars/app_blue_green_applications.yml:1): 'Demo' cannot name an applicat"),
+    ({APP + "name": "data_stores"}, "'data_stores' cannot name an application"),
+    ({APP + "name": "-demo"}, "'-demo' cannot name an application"),
+    ({APP + "name": "d" * 58}, "cannot name an application"),
+    ({CRM + "name": "demo"}, "app_blue_green_applications[1].name (group_vars/app_blue_green_applications.yml:1): the"),
+    ({"app_blue_green_only": "shop"}, "app_blue_green_only (group_vars/app_blue_green_only.yml:1): no host runs an "
+     "application 'shop'. Known applications: crm, demo."),
+    ({"app_blue_green_release": "1.1.0"}, "app_blue_green_release (group_vars/app_blue_green_release.yml:1): is set, "
+     "but one has several: demo, crm. Name the one that it is for, for instance with -e app_blue_green_only=demo."),
+    ({"app_blue_green_only": "crm", "app_blue_green_release": "latest"}, "'latest' is another image each day"),
+    ({"app_blue_green_only": "crm", CRM + "release": MISSING}, "app_blue_green_applications[1].release"),
+    ({CRM + "jvm_options": ["-Xmx64m"]},
+     "[1].env.JAVA_TOOL_OPTIONS (group_vars/app_blue_green_applications.yml:1): is set beside jvm_options"),
+    ({APP + "jvm_options": ["-Xmx64m -Xms64m"]}, "[0].jvm_options[0] (group_vars/"),
+    ({APP + "jvm_options": "-Xmx64m -Xms64m", APP + "networks": ["a b"]}, "'a b' cannot name a Docker network"),
+    ({APP + "networks": ["mooring"]}, "[0].networks[0] (group_vars/app_blue_green_applications.yml:1): 'mooring' is"),
+    ({APP + "log_directory": "log"}, "[0].log_directory (group_vars/app_blue_green_applications.yml:1): 'log' is not"),
+    ({APP + "log_directory": "/tmp"}, "'/tmp' is a directory which the container has already"),
+    ({APP + "volumes": ["./data:/data"]}, "[0].volumes[0] (group_vars/app_blue_green_applications.yml:1): './data:/da"),
+    ({APP + "volumes": ["Data:/data"]}, "'Data' names neither a volume nor a path on the host"),
+    ({APP + "volumes": ["/srv/../etc:/data"]}, "'/srv/../etc' names neither a volume nor a path on the host"),
+    ({APP + "volumes": ["data"]}, "'data' does not say where in the container"),
+    ({APP + "volumes": ["data:/run/secrets"]}, "'/run/secrets' is a directory which the container has already"),
+    ({APP + "volumes": ["data:/var/log/demo"]}, "'/var/log/demo' is a directory that log_directory names"),
+    ({APP + "volumes": ["one:/data", "two:/data"]}, "'/data' is a directory that another volume has"),
+    ({CRM + "name": "demo-x", CRM + "volumes": ["y:/y"], APP + "volumes": ["x-y:/y"]},
+     "the engine would know it as <prefix>-demo-x-y, which is a volume of demo. Give it another name."),
+    ({APP + "name": "mysql", APP + "volumes": ["data:/data"]}, "which is a volume of the data stores"),
     ({"nginx_certbot_acme_directory": "acme-ca:14000"}, "is not an http or https URL"),
     ({"nginx_certbot_users.0.password_hash": "plain-text"}, "is not a bcrypt hash"),
     ({"mooring_root": "opt/mooring"}, "is not an absolute path"),
@@ -227,12 +278,14 @@ CASES = [
     ({"nginx_certbot_routes.0.paht": "/x"}, "has the unknown key nginx_certbot_routes.paht; supported parameters"),
     ({"data_stores_redis_accounts.0.rules": MISSING}, "missing required arguments: rules"),
     ({"data_stores_mysql_schemas": {"demo": 1}}, "data_stores_mysql_schemas"),
-    ({"app_blue_green_drain_seconds": "soon"}, "unable to convert to int"),
+    ({APP + "drain_seconds": "soon"}, "unable to convert to int"),
+    ({APP + "relase": "1"}, "has the unknown key app_blue_green_applications.relase; supported parameters"),
+    ({APP + "readiness.successes": "many"}, "app_blue_green_applications"),
     # routes
     ({ROUTE + ".path": "api"}, "does not start with '/'"),
     ({ROUTE + ".path": "/a b"}, "characters that a path cannot have"),
     ({ROUTE + ".path": "/db/"}, "the path '/db' was given before, in nginx_certbot_routes[0]"),
-    ({ROUTE + ".application": "shop"}, "to the application 'shop', which no host runs. Known applications: demo."),
+    ({ROUTE + ".application": "shop"}, "to the application 'shop', which no host runs. Known applications: crm, demo."),
     ({ROUTE + ".application": MISSING}, "needs either an upstream or an application"),
     ({ROUTE + ".upstream": "http://mysql:3306"}, "needs either an upstream or an application"),
     ({"nginx_certbot_routes.1.upstream": "http://grafana:3000"}, "'grafana', which no component of this host has"),
@@ -280,6 +333,7 @@ CASES = [
     ({"data_stores_mysql_publish": "127.0.0.1:8080"}, "port 8080 is already declared by data_stores_mysql_publish"),
     ({"mooring_prefix": "two"}, "port 8443 is taken by the container mooring-nginx_certbot-proxy-1"),
     # memory of all together
+    ({APP + "memory": "9g"}, "app_blue_green_applications[0].memory, app_blue_green_applications[1].memory, "),
     ({"data_stores_mysql_memory": "9g"}, "but the host has 8.0 GiB. Lower some of them."),
 ]
 
@@ -289,6 +343,48 @@ def test_bad_variables(changes, expected):
     found = lines(changes)
     assert any(expected in line for line in found), found
     assert all(re.fullmatch(r"one(/\w+)?: .+: .+\. .+\.", line) for line in found), found
+
+
+@pytest.mark.parametrize("changes", [
+    {"app_blue_green_only": "crm", "app_blue_green_release": "2.1"},
+    {"app_blue_green_only": "demo", CRM + "release": MISSING},
+    {"app_blue_green_applications": [{"name": "demo", "image": "our.test/demo"}], "app_blue_green_release": 1.1},
+    {ROUTE + ".application": "crm"},
+    {APP + "log_directory": "", APP + "volumes": [], CRM + "jvm_options": []},
+    {CRM + "volumes": ["uploads:/srv/uploads"]},
+])
+def test_good_applications(changes):
+    assert lines(changes) == []
+
+
+def test_a_part_of_an_application_without_a_value_is_said_once():
+    judged = inventory({APP + "image": None, APP + "release": None})
+    judged.hosts[0].settings["app_blue_green_applications"].errors = {
+        "[0].image": "'registry' is undefined", "[0].release": "'vault_x' is undefined"}
+    found = [one.line() for one in judge(judged)]
+    assert len(found) == 2
+    assert "_applications[0].image (group_vars/app_blue_green_applications.yml:1): has no value: 'regis" in found[0]
+
+
+def test_an_application_of_another_host_is_known():
+    judged, other = inventory({"app_blue_green_only": "shop", ROUTE + ".application": "shop"}), inventory().hosts[0]
+    other.name, other.settings["app_blue_green_applications"].value = "two", [
+        {"name": "shop", "image": "our.test/shop", "release": "1"}]
+    assert lines({"app_blue_green_only": "shop", ROUTE + ".application": "shop"}) != []
+    judged.hosts.append(other)
+    assert [one.line() for one in judge(judged) if one.where == "one"] == []
+
+
+def test_the_volumes_of_other_components_are_known():
+    """Each that has a name of its own, which an application's volume could have too."""
+    texts = "\n".join(path.read_text() for path in ROOT.glob("roles/*/*/**/*") if path.suffix in (".yml", ".j2"))
+    named = re.findall(r"mooring_prefix(?: }}| ~ ')-(\w+-data)", texts)
+    assert set(named) == _preflight.PLATFORM_VOLUMES
+
+
+def test_the_memory_of_an_application_that_does_not_say_is_the_role_s():
+    options = ROLES["app_blue_green"].options["app_blue_green_applications"]["options"]
+    assert options["memory"]["default"] == _preflight.DEFAULT_MEMORY
 
 
 def test_what_is_no_domain_is_said_once():
@@ -624,7 +720,7 @@ def test_a_playbook_of_one_component_checks_that_one_only(tmp_path, broken):
     status, found, output, touched = run(tmp_path, broken, "-e", '{"preflight_components": ["app_blue_green"]}')
     assert status != 0 and not touched
     text = "\n".join(found)
-    assert "app_blue_green_image" in text and "app_blue_green_release" in text, output
+    assert "app_blue_green_applications (" in text, output
     assert "nginx_certbot_" not in text and "data_stores_" not in text
 
 
@@ -633,9 +729,11 @@ def test_a_playbook_of_one_component_judges_no_other_by_variables_that_it_does_n
         "hosts.yml": HOSTS.format(python=sys.executable) + "app_blue_green: {hosts: {one: }}\n",
         "group_vars/all/platform.yml": "mooring_domain: mooring.test\n",
         "group_vars/app_blue_green/app_blue_green.yml": (
-            "app_blue_green_image: registry.mooring.test/shop\n"
-            "app_blue_green_release: 1.4.2\n"
-            "app_blue_green_url: https://shop.mooring.test/\n"
+            "app_blue_green_applications:\n"
+            "  - name: shop\n"
+            "    image: registry.mooring.test/shop\n"
+            "    release: 1.4.2\n"
+            "    url: https://shop.mooring.test/\n"
         ),
     })
     _status, found, output, _touched = run(tmp_path, inventory, "-e", '{"preflight_components": ["app_blue_green"]}')

@@ -8,14 +8,16 @@ from __future__ import annotations
 import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.mooring.stack.plugins.action.release_previous import still_declared
 from ansible_collections.mooring.stack.plugins.module_utils import _release_history as history
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._preflight import Setting
 from ansible_collections.mooring.stack.plugins.module_utils._release import Colour, Record, Situation
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
-from ansible_collections.mooring.stack.plugins.plugin_utils._origin import without_extra_variables
+from ansible_collections.mooring.stack.plugins.plugin_utils._origin import resolve, without_extra_variables
 
 
 def colour(of: str) -> Colour:
@@ -144,16 +146,34 @@ def test_the_table():
     assert history.table([]) == ["Nothing was deployed here yet."]
 
 
-@pytest.mark.parametrize(("release", "declared", "place", "said"), [
-    ("1", "1", "f.yml:2", None),
-    ("1", "", "", None),
-    ("1", "2", "f.yml:2", "still declares release 2, and the next run of site.yml brings that back: "
-                          "set app_blue_green_release: 1 in f.yml:2."),
-    ("1", "2", "", "in the inventory."),
+@pytest.mark.parametrize(("name", "release", "place", "said"), [
+    ("crm", "2", "f.yml:7", None),
+    ("crm", "1", "f.yml:7", "still declares release 2 of crm, and the next run of site.yml brings that back: "
+                            "set app_blue_green_applications[1].release: 1 in f.yml:7."),
+    ("crm", "1", "", "in the inventory."),
+    ("shop", "1", "f.yml:7", None),
+    ("mail", "1", "f.yml:7", None),
 ])
-def test_the_inventory_that_declares_another_release_is_named(release, declared, place, said):
-    lines = still_declared(release, declared, place)
+def test_the_inventory_that_declares_another_release_is_named(name, release, place, said):
+    declared = Setting([{"name": "shop"}, {"name": "crm", "release": 2}], "", {"[1].release": place} if place else {})
+    lines = still_declared(name, release, declared)
     assert not lines if said is None else said in lines[0]
+
+
+@pytest.mark.parametrize("value", [None, "everything", ["shop"], [{"name": "crm", "release": None}]])
+def test_an_inventory_that_declares_no_release_has_none_to_bring_back(value):
+    assert still_declared("crm", "1", Setting(value)) == []
+
+
+def test_where_a_release_stands_is_found_inside_of_the_list(tmp_path):
+    (tmp_path / "vars.yml").write_text(
+        "crm: {name: crm, release: '{{ \"2\" }}'}\napplications:\n  - name: shop\n    release: 1\n  - '{{ crm }}'\n")
+    loader = DataLoader()
+    values = loader.load_from_file(str(tmp_path / "vars.yml"), trusted_as_template=True)
+    setting = resolve(Templar(loader=loader, variables=values), values["applications"])
+    assert setting.value == [{"name": "shop", "release": 1}, {"name": "crm", "release": "2"}]
+    assert setting.source_of("[0].release").endswith("vars.yml:4")
+    assert setting.source_of("[1].release").endswith("vars.yml:1")
 
 
 def test_what_the_command_line_hides_is_found(tmp_path):

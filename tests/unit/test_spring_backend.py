@@ -16,6 +16,7 @@ import maven_settings  # noqa: E402
 import spring  # noqa: E402
 
 VARIABLES = spring.variables(vault_shop_mysql_password='a "quoted" one', vault_shop_redis_password="r")
+(APPLICATION,) = VARIABLES["app_blue_green_applications"]
 
 
 def found(environment: dict[str, str], path: str) -> list[dict[str, str | None]]:
@@ -62,19 +63,23 @@ def test_the_readme_sets_what_the_roles_know(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
     mine = {name for name in VARIABLES if name.startswith(f"{role}_")}
     assert mine
-    assert mine <= set(specs["argument_specs"]["main"]["options"])
+    options = specs["argument_specs"]["main"]["options"]
+    assert mine <= set(options)
+    for name in mine:
+        if options[name].get("options"):
+            assert {key for item in VARIABLES[name] for key in item} <= set(options[name]["options"])
 
 
 def test_the_readme_names_each_thing_once() -> None:
     (application,) = VARIABLES["distro_images_applications"]
-    assert VARIABLES["app_blue_green_image"].endswith(f"/{application['name']}")
-    assert VARIABLES["app_blue_green_release"] == application["tag"] == application["args"]["RELEASE"]
+    assert APPLICATION["image"].endswith(f"/{application['name']}")
+    assert APPLICATION["release"] == application["tag"] == application["args"]["RELEASE"]
     assert pathlib.Path(application["context"]).resolve() == spring.APPLICATION
-    assert [route["application"] for route in VARIABLES["nginx_certbot_routes"]] == [VARIABLES["app_blue_green_name"]]
+    assert [route["application"] for route in VARIABLES["nginx_certbot_routes"]] == [APPLICATION["name"]]
 
 
 def test_the_readme_s_file_of_secrets_is_the_manual_s() -> None:
-    secret = yaml.safe_load(VARIABLES["app_blue_green_secrets"]["application-secret.yml"])["spring"]
+    secret = yaml.safe_load(APPLICATION["secrets"]["application-secret.yml"])["spring"]
     assert secret["config"]["activate"]["on-profile"] == "secret"
     assert secret["datasource"] == {"username": "shop", "password": 'a "quoted" one'}
     assert secret["data"]["redis"] == {"password": "r"}
@@ -83,6 +88,6 @@ def test_the_readme_s_file_of_secrets_is_the_manual_s() -> None:
 def test_nothing_leads_the_proxy_to_the_management_port() -> None:  # defect 49
     settings = yaml.safe_load((spring.APPLICATION / "src/main/resources/application.yml").read_text())
     management = settings["management"]["server"]["port"]
-    assert VARIABLES["app_blue_green_readiness"]["port"] == management != settings["server"]["port"]
+    assert APPLICATION["readiness"]["port"] == management != settings["server"]["port"]
     assert management not in [route.get("port") for route in VARIABLES["nginx_certbot_routes"]]
     assert settings["management"]["endpoints"]["web"]["exposure"]["include"] == ["health", "prometheus"]

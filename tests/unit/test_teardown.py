@@ -110,6 +110,24 @@ def test_of_a_component_whose_data_was_kept_the_data_can_go_later():
         "mooring-mysql",)
 
 
+SHOP = tuple(Found(
+    directories=("app_blue_green", "crm-blue", "crm-green", "shop-blue"),
+    projects=("crm-blue", "crm-green", "shop-blue"), applications=("crm", "shop"),
+    # The first colour that ran made it.
+    volumes=(Volume("mooring-shop-uploads", f"mooring-shop-{colour}", "shop"), Volume("mooring-mysql", "mooring-mysql"),
+             Volume("two-shop-uploads", "mooring-two-shop-blue", "shop"))) for colour in ("blue", "green"))
+
+
+@pytest.mark.parametrize("found", [*SHOP, Found(volumes=SHOP[0].volumes)], ids=["blue", "green", "kept before"])
+@pytest.mark.parametrize("only, gone", [((), True), (("app_blue_green",), True), (("mysql",), False)])
+def test_what_the_colours_of_an_application_share_goes_with_the_applications(found, only, gone):
+    decided = decide(found, "/opt/mooring", "mooring", COMPONENTS, True, True, only)
+    assert ("mooring-shop-uploads" in decided.volumes) is gone
+    assert "two-shop-uploads" not in decided.volumes, "another platform's"
+    if found.directories and gone:
+        assert decided.directories == found.directories, "every colour of every application"
+
+
 @pytest.mark.parametrize("network, ours", [
     (Network("mooring", "", "mooring"), True),
     (Network("mooring-data_stores_default", "mooring-data_stores", ""), True),
