@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import _grants, _postgres
+from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -725,6 +726,8 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
             if re.search(r"\s", option):
                 yield problem(f"jvm_options[{number}]", f"'{option}' has a space, at which Java divides it",
                               "Write each option as an item of its own")
+        if said := _canary_refusal(entry.get("canary")):
+            yield problem("canary", said, "Correct it")
         for number, network in _texts(entry, "networks"):
             if not _NETWORK.fullmatch(network):
                 yield problem(f"networks[{number}]", f"'{network}' cannot name a Docker network",
@@ -732,6 +735,21 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
             elif network in ("default", host.get("mooring_network", host.get("mooring_prefix"))):
                 yield problem(f"networks[{number}]", f"'{network}' is the platform's network, which each colour joins",
                               "Leave it out")
+
+
+def _canary_refusal(value: t.Any) -> str | None:
+    """Why shares cannot be given so; wrong types are the specification's business."""
+    given = value if isinstance(value, dict) else {}
+    known = {field.name: field.default for field in dataclasses.fields(Canary)}
+    kinds = {"steps": list, "hold": (int, float), "errors": (int, float), "latency": (int, float), "minimum": int}
+    if not set(given) <= set(known) or any(not isinstance(given[key], kinds[key]) for key in given if key in kinds) \
+            or not all(isinstance(step, int) for step in given.get("steps", ())):
+        return None
+    try:
+        Canary.from_params({**known, **given})
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _first(host: Host, name: str) -> int:
@@ -963,7 +981,9 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         if variable.endswith("_memory") and variable not in idle and setting.value is not None and not setting.errors
     }
     for index, entry in applications(host):
-        wanted[spell(APPLICATIONS, f"[{index}].memory")] = size_in_bytes(entry.get("memory", DEFAULT_MEMORY)) or 0
+        replicas = entry["replicas"] if isinstance(entry.get("replicas"), int) else 1
+        wanted[spell(APPLICATIONS, f"[{index}].memory")] = replicas * (
+            size_in_bytes(entry.get("memory", DEFAULT_MEMORY)) or 0)
     if sum(wanted.values()) > facts["memory"]:
         yield Problem(host.name, ", ".join(sorted(wanted)), "",
                       f"together {_human(sum(wanted.values()))}, but the host has {_human(facts['memory'])}",

@@ -336,7 +336,7 @@ def test_what_the_colours_of_an_application_share():
         "uploads": {"name": "mooring-shop-uploads", "labels": {"mooring.application": "shop"}}}
     assert blue["networks"] == {"partner": {"external": True, "name": "partner"}}
     service = blue["services"]["app"]
-    assert service["networks"] == {"default": {"aliases": ["shop-blue"]}, "partner": {}}
+    assert service["networks"] == {"default": {"aliases": ["shop-blue", "shop-blue-1"]}, "partner": {}}
     assert service["environment"]["JAVA_TOOL_OPTIONS"] == "-Xss512k -XX:MaxRAMPercentage=70"
     assert service["volumes"] == [*APPLICATION["volumes"], f"{log['path']}:/var/log/shop", "./more:/more"]
     assert log == {"path": "/opt/mooring/app_blue_green/shop/log", "owner": 10001, "mode": "0750"}
@@ -344,6 +344,21 @@ def test_what_the_colours_of_an_application_share():
     # All of it is part of what makes a release another one.
     assert decide["definition"]["service"]["volumes"] == blue["volumes"]
     assert decide["definition"]["service"]["services"]["app"]["volumes"] == service["volumes"]
+
+
+def test_a_replica_is_a_service_with_a_name_of_its_own():
+    role = ROOT / "roles" / "app_blue_green"
+    (_decide, (_project, project), (_name, switch)) = application_steps(
+        {"name": "shop", "image": "shop", "release": "1", "replicas": 3, "canary": {"steps": [10]}})
+    whole = {"__app_blue_green_application": project["variables"]["__app_blue_green_application"]}
+    services = compose(role, **whole, __app_blue_green_colour="green")["services"]
+    names = {name: service.pop("networks")["default"]["aliases"] for name, service in services.items()}
+    assert names == {"app": ["shop-green", "shop-green-1"], "app-2": ["shop-green", "shop-green-2"],
+                     "app-3": ["shop-green", "shop-green-3"]}
+    assert services["app"] == services["app-2"] == services["app-3"]
+    assert services["app"]["labels"]["mooring.replicas"] == "3"
+    assert switch["replicas"] == 3
+    assert switch["canary"] == {"steps": [10], "hold": 60, "errors": 0.01, "minimum": 20, "sticky": False}
 
 
 def test_each_application_has_its_own_chain_in_one_call():
