@@ -200,18 +200,34 @@ def _planned(results: t.Sequence[dict[str, t.Any]]) -> dict[str, str]:
 def joined(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
     """One result of the steps' results."""
     diffs = [part for result in results for part in _diffs(result.get("diff"))]
-    differences: list[dict[str, t.Any]] = []
-    for result in results:
-        # Whether a later step finds the same object wrong depends on whether the earlier one has mended it.
-        named = {one["object"] for one in differences}
-        differences += [one for one in result.get("differences") or () if one["object"] not in named]
     return {
         "changed": any(result.get("changed") for result in results),
-        "differences": differences,
+        "differences": _differences(results),
         "notices": [one for result in results for one in result.get("notices") or ()],
         "steps": [{key: value for key, value in result.items() if key != "diff"} for result in results],
         **({"diff": diffs} if diffs else {}),
     }
+
+
+def _differences(results: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """What is not as declared, each object by the first step that names it.
+
+    Whether a later step finds the same object wrong depends on whether the earlier one has mended it. Of several
+    projects each has its own objects, which carry its name then.
+    """
+    projects = [str(result["name"]) if result.get("step") == "compose_project" and "name" in result else ""
+                for result in results]
+    several = len(set(projects) - {""}) > 1
+    named: dict[str, set[str]] = {}
+    differences = []
+    for project, result in zip(projects, results, strict=True):
+        found = [one for one in result.get("differences") or ()
+                 if one["object"] not in named or project and not named[one["object"]] & {"", project}]
+        for one in found:
+            named.setdefault(one["object"], set()).add(project)
+            known = f"{one['object']} of {project}" if several and project else one["object"]
+            differences.append({**one, "object": known})
+    return differences
 
 
 def _diffs(diff: t.Any) -> list[dict[str, t.Any]]:

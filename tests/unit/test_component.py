@@ -141,6 +141,22 @@ def test_both_messages_are_heard_when_something_else_fails_after_it():
     assert ran == ["one", "two"]
 
 
+def test_projects_of_one_call_have_objects_of_the_same_name():
+    app = Difference("service app", "presence", "present", None)
+    health = Difference("service app", "health", "healthy", "unhealthy")
+    shop, crm = ({"step": "compose_project", "name": name, "differences": [app.as_dict(), health.as_dict()]}
+                 for name in ("shop-blue", "crm-blue"))
+    later = {"step": "release_switch", "differences": [app.as_dict(), difference("application crm")]}
+    assert [(one["object"], one["field"]) for one in joined([shop, crm, later])["differences"]] == [
+        ("service app of shop-blue", "presence"), ("service app of shop-blue", "health"),
+        ("service app of crm-blue", "presence"), ("service app of crm-blue", "health"),
+        ("application crm", "presence")]
+    assert [one["object"] for one in joined([shop, later])["differences"]] == [
+        "service app", "service app", "application crm"]
+    again = joined([later, shop, crm])["differences"]
+    assert [one["object"] for one in again] == ["service app", "application crm"], "an object of the whole call"
+
+
 def test_an_object_that_an_earlier_step_mends_is_named_once():
     mode, presence = Difference("file a", "mode", "0400", "0644"), Difference("file a", "owner", "0:0", "1:1")
     other = Difference("file b", "mode", "0400", "0644")
