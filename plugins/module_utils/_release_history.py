@@ -100,7 +100,8 @@ def decide(situation: _release.Situation, record: _release.Record, wanted: str, 
         raise MooringError(
             f"Release {release} cannot be rolled back to: no colour has it any more, and its image "
             f"{entry.get('image', '')} is gone from this host. {known(situation, entries, images)} "
-            f"To fetch it from its registry, deploy it: playbooks/deploy.yml -e app_blue_green_release={release}.")
+            f"To fetch it from its registry, deploy it: playbooks/deploy.yml -e app_blue_green_release={release}, where "
+            "there are several applications with -e app_blue_green_only=<name>.")
     return Back(release, reference, "", f"Release {release}: no colour has it any more, so it is deployed again from "
                                         f"its image {reference}, with the configuration that is declared today.")
 
