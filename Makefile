@@ -57,6 +57,7 @@ test-full: $(VENV)/.development ## the same, and the proofs that take too long f
 bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 	@$(VENV)/bin/python tests/bench/run.py
 	@$(VENV)/bin/python tests/bench/grants.py
+	@$(VENV)/bin/python tests/bench/releases.py
 
 prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
