@@ -135,14 +135,8 @@ class Place(Site):
         super().need_images()
         self.say("building both releases, unless they are up to date")
         (declared,) = README["distro_images_applications"]
-        variables = {
-            "mooring_domain": NAME, "distro_images_build": [declared["name"]], "distro_images_applications": [
-                {**declared, "tag": one, "args": {"RELEASE": one}} for one in RELEASES]}
-        playbook = self.scratch / "releases.yml"
-        playbook.write_text(json.dumps([{
-            "hosts": "localhost", "gather_facts": False, "become": True,
-            "tasks": [{"ansible.builtin.include_role": {"name": "mooring.stack.distro_images"}, "vars": variables}]}]))
-        built = self.run("-i", "localhost,", playbook=playbook)
+        built = self.build(distro_images_build=[declared["name"]], distro_images_applications=[
+            {**declared, "tag": one, "args": {"RELEASE": one}} for one in RELEASES])
         if built.status and (unreachable := spring.UNREACHABLE.search(built.output)):
             raise Unreachable(f"Maven reaches no repository to build it: ...{unreachable[0][-160:]}")
         built.good("building the releases")
