@@ -35,9 +35,10 @@ import load  # noqa: E402
 import spring  # noqa: E402  the one of tests/lab, which stands first
 from drift_site import IMAGES, Failed, Run, Site, parser, scratch  # noqa: E402
 
-NAME, PORT = "shop.example.com", 443  # as the README has it
+NAME, PORT = "shop.test", 443
 PASSWORDS = {"vault_shop_mysql_password": "sentinel-mysql-1", "vault_shop_redis_password": "sentinel-redis-1"}
-README = spring.variables(**PASSWORDS)
+# Preflight takes no domain of examples.
+README = json.loads(json.dumps(spring.variables(**PASSWORDS)).replace("shop.example.com", NAME))
 IMAGE = f"mooring.local/{README['distro_images_applications'][0]['name']}"
 RELEASES = ("1.0.0", "1.1.0")
 WATCH, DRAIN = 2, 10
