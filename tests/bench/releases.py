@@ -15,13 +15,15 @@ measured. Needs root, the image mooring.local/nginx:1.26, and for the lines abou
 - throughput: over TLS, on kept connections, with the platform's configuration and with a proxy_pass to one colour's
   address in its place, in turn; everything else is the same. Beside it what a request takes of a processor in the
   proxy, which a noisy machine disturbs less;
-- p99: of requests while the colour is switched every 0.5 s, and while it is not, in turn.
+- p99: of requests to the platform's proxy while the colour is switched every 0.5 s, and while it is not, in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -52,7 +54,7 @@ PLAYBOOK = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
 NAME, APPLICATION, PATH = "bench.test", "shop", "/shop"
 RELEASES = ("1", "2")
 COLOURS = ("blue", "green")
-SWITCH_PAUSE = 0.5
+SWITCHING, SWITCH_PAUSE = "switching", 0.5
 # Threads and connections of the client: it shares the processors with the proxy and what is behind it.
 WRK = ("--threads", "1", "--connections", "16")
 
@@ -114,8 +116,11 @@ def free_port() -> int:
 
 def processor_time(container: str) -> int:
     """Nanoseconds for which the processes of a container have run."""
-    pids = lab.docker("top", container, "-o", "pid").split()[1:]
-    return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids)
+    total = 0
+    for pid in lab.docker("top", container, "-o", "pid").split()[1:]:
+        with contextlib.suppress(FileNotFoundError):  # a health check that has ended
+            total += int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return total
 
 
 class Platform:
@@ -216,12 +221,13 @@ class Platform:
                           container)
 
     def switches(self, count: int) -> list[float]:
-        """Milliseconds of each of so many switches."""
-        times = []
+        """Milliseconds of each of so many switches; the colour that is on record serves again afterwards."""
+        times, recorded = [], self.proxy.active(APPLICATION)
         for turn in range(count):
             began = time.monotonic()
             self.proxy.switch(APPLICATION, COLOURS[turn % 2])
             times.append((time.monotonic() - began) * 1000)
+        self.proxy.switch(APPLICATION, recorded)
         return times
 
     @contextlib.contextmanager
@@ -230,18 +236,18 @@ class Platform:
         stop = threading.Event()
 
         def switch() -> None:
-            turn = 0
-            while not stop.wait(SWITCH_PAUSE):
-                turn += 1
-                self.proxy.switch(APPLICATION, COLOURS[turn % 2])
+            for colour in itertools.cycle(COLOURS):
+                self.proxy.switch(APPLICATION, colour)
+                if stop.wait(SWITCH_PAUSE):
+                    return
 
-        thread = threading.Thread(target=switch)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            switches = pool.submit(switch)
+            try:
+                yield
+            finally:
+                stop.set()
+            switches.result()
 
     def rollbacks(self, count: int) -> list[float]:
         """Milliseconds of each of so many rollbacks to the warm colour, as the module tells them."""
@@ -296,30 +302,33 @@ def traffic(platform: Platform, rounds: int, seconds: float) -> list[str]:
         "plain": platform.variant("plain", lambda found: nginx_conf.plain(found, f"http://{backend}")),
         "plain, kept": platform.variant("kept", lambda found: nginx_conf.kept(
             nginx_conf.plain(found, "http://backend"), "backend", backend))}
-    seen: dict[str, list[Figures]] = {name: [] for name in subjects}
-    during: dict[str, list[Figures]] = {"steady": [], "switching": []}
+    seen: dict[str, list[Figures]] = {name: [] for name in (*subjects, SWITCHING)}
     for proxy in subjects.values():  # fill caches
         platform.load(proxy, 1)
     for turn in range(rounds):
         say(f"throughput and p99, round {turn + 1} of {rounds}")
-        for name, proxy in subjects.items():
-            seen[name].append(platform.load(proxy, seconds))
-        during["steady"].append(platform.load(switched, seconds))
-        with platform.switching():
-            during["switching"].append(platform.load(switched, seconds))
-    notes = {"plain": "proxy_pass to an address", "plain, kept": "and connections to it are kept",
-             "steady": "no switch", "switching": f"a switch each {SWITCH_PAUSE} s"}
+        # What comes first in one round comes last in the next.
+        for name in list(seen)[::-1 if turn % 2 else 1]:
+            with platform.switching() if name == SWITCHING else contextlib.nullcontext():
+                seen[name].append(platform.load(subjects.get(name, switched), seconds))
     lines = []
-    for figure, unit, digits in (("rate", "1/s", 0), ("cpu", "CPU us", 0)):
+    for figure, unit in (("rate", "1/s"), ("cpu", "CPU us")):
         # Of the same round, because a noisy minute hits both.
         ratio = statistics.median(ours[figure] / max(1, plain[figure]) for ours, plain in zip(
             seen["with the switch"], seen["plain"], strict=True))
-        notes["with the switch"] = f"{ratio:.2f} x plain" + (" (goal: at least 0.9)" if figure == "rate" else "")
-        lines += [row(f"{name}, {unit}", [one[figure] for one in found], notes[name], digits)
-                  for name, found in seen.items()]
-    lines += [row(f"p99 {name}, ms", [one["p99"] for one in found], notes[name]) for name, found in during.items()]
-    failed = sum(one["failed"] for found in (*seen.values(), *during.values()) for one in found)
-    return [*lines, *([f"bench: {failed:.0f} requests failed; these figures mean nothing."] if failed else [])]
+        goal = " (goal: at least 0.9)" if figure == "rate" else ""
+        notes = {"with the switch": f"{ratio:.2f} x plain{goal}", "plain": "proxy_pass to an address",
+                 "plain, kept": "and connections to it are kept"}
+        lines += [row(f"{name}, {unit}", [one[figure] for one in seen[name]], note, 0) for name, note in notes.items()]
+    for name, title, note in (("with the switch", "p99 steady, ms", "no switch"),
+                              (SWITCHING, "p99 switching, ms", f"a switch each {SWITCH_PAUSE} s")):
+        lines.append(row(title, [one["p99"] for one in seen[name]], note))
+    rates = [one["rate"] for one in seen["with the switch"]]
+    if min(rates) < max(rates) / 3:
+        lines.append("bench: the rounds differ by more than three times: something disturbed them.")
+    if failed := sum(one["failed"] for found in seen.values() for one in found):
+        lines.append(f"bench: {failed:.0f} requests failed; the figures of traffic mean nothing.")
+    return lines
 
 
 def stop(signum: int, _frame: object) -> None:
