@@ -60,12 +60,14 @@ test-full: $(VENV)/.development ## the same, and the proofs that take too long f
 bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 	@$(VENV)/bin/python tests/bench/run.py
 	@$(VENV)/bin/python tests/bench/grants.py
+	@$(VENV)/bin/python tests/bench/releases.py
 
 prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"
 	@echo "make prove-drift   every kind of drift is named, healed and stays healed; killed runs are finished"
 	@echo "make prove-certificates   certificates come, change and go wrong, and every handshake succeeds"
 	@echo "make prove-grants  MySQL's accounts are exactly as declared, and what the stores acknowledged is kept"
+	@echo "make prove-spring  20 deployments of a Spring Boot service under load, over TLS to MySQL"
 
 prove-%: $(VENV)/.development
 	@$(VENV)/bin/python tests/prove/$*.py $(if $(ON),--on $(ON))

@@ -194,6 +194,11 @@ def prove_grants(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/grants.py")
 
 
+def prove_spring(stage: Stage) -> None:
+    """20 deployments of the Spring example under load; skipped where Maven reaches no repository."""
+    stage.check(sys.executable, "tests/prove/spring.py")
+
+
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
@@ -206,7 +211,9 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 }
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {
-    "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants}
+    "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
+    "prove-spring": prove_spring,
+}
 
 
 def say(text: str) -> None:

@@ -36,12 +36,6 @@ README = spring.variables(**PASSWORDS)
 RELEASES = ("1.0.0", "1.1.0")
 UID = 10001
 START_LIMIT = 120
-# What Maven says where its repository is out of reach; a certificate that is not trusted is none of it.
-UNREACHABLE = re.compile(
-    r"(Could not transfer|Could not resolve|Non-resolvable).*?"
-    r"(Unknown host|name resolution|Connect to|onnection refused|timed out|Network is unreachable|No route to host)",
-    re.DOTALL)
-
 
 # What Maven 3.9 said, shortened; the first line of each is the same.
 SAID = ("[FATAL] Non-resolvable parent POM: Could not transfer artifact parent:pom:3 from/to central: transfer failed\n"
@@ -54,7 +48,7 @@ SAID = ("[FATAL] Non-resolvable parent POM: Could not transfer artifact parent:p
     ("(certificate_unknown) PKIX path building failed: unable to find valid certification path", False),
 ])
 def test_only_a_repository_out_of_reach_skips_the_tests(cause: str, skips: bool) -> None:
-    assert bool(UNREACHABLE.search(SAID + cause)) is skips
+    assert bool(spring.UNREACHABLE.search(SAID + cause)) is skips
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +67,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
         [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", "tests/lab/inventory.yml", str(playbook),
          "-e", json.dumps(declared)],
         cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
-    if done.returncode and (unreachable := UNREACHABLE.search(done.stdout)):
+    if done.returncode and (unreachable := spring.UNREACHABLE.search(done.stdout)):
         pytest.skip(f"Maven reaches no repository to build it: ...{unreachable[0][-160:]}")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     return APPLICATION["image"]

@@ -15,6 +15,11 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 APPLICATION = ROOT / "examples" / "apps" / "spring-backend"
+# What Maven says where its repository is out of reach; a certificate that is not trusted is none of it.
+UNREACHABLE = re.compile(
+    r"(Could not transfer|Could not resolve|Non-resolvable).*?"
+    r"(Unknown host|name resolution|Connect to|onnection refused|timed out|Network is unreachable|No route to host)",
+    re.DOTALL)
 
 
 def variables(**secrets: str) -> dict[str, t.Any]:

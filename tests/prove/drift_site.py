@@ -194,12 +194,16 @@ class Site:
             return
         self.say("building the images on this machine")
         names = [image.removeprefix("mooring.local/").partition(":")[0] for image in self.images]
-        variables = {"distro_images_build": list(dict.fromkeys(names)), "mooring_domain": NAME}
+        self.build(distro_images_build=list(dict.fromkeys(names))).good("building the images")
+
+    def build(self, **variables: t.Any) -> Run:
+        """Run the role distro_images on this machine."""
         playbook = self.scratch / "images.yml"
         playbook.write_text(json.dumps([{
-            "hosts": "localhost", "gather_facts": False, "become": True,
-            "tasks": [{"ansible.builtin.include_role": {"name": "mooring.stack.distro_images"}, "vars": variables}]}]))
-        self.run("-i", "localhost,", playbook=playbook).good("building the images")
+            "hosts": "distro_images", "gather_facts": False, "become": True,
+            "roles": [{"role": "mooring.stack.distro_images"}]}]))
+        return self.run("-i", str(self.code / "tests/lab/inventory.yml"), "-e", json.dumps(variables),
+                        playbook=playbook)
 
     def start(self, *arguments: str) -> None:
         """A bare node, converged; ``arguments`` say which part of the site."""
