@@ -1,0 +1,139 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is promised of releases, one function each; docstrings name it."""
+
+from __future__ import annotations
+
+import time
+
+from drift_site import NAME, Failed
+from releases_site import APPLICATION, CLIENTS, DRAIN_SECONDS, PAUSED, Case, Load, Place, Steps, wrong_closes
+
+ROUNDS, MORE, COLD = 10, 4, 6
+SWITCHES, PLAIN_PORT = 12, 8444
+PLAIN = "/root/plain"
+# What is broken, how, and what the run says of it.
+BROKEN = (
+    ({"FAULT": "crash-at-start"}, "crash-at-start: no such host: mysql"),
+    ({"FAULT": "never-ready"}, "did not become ready within 12 s"),
+    ({"FAULT": "migration"}, "ended with status 1: .*table orders is locked"),
+    ({"FAULT": "ready-then-failing"}, "after the switch .* answered status 503"),
+    ({"FAULT": "crash-later"}, "after the switch .* ended with status 70"),
+)
+# An ordinary nginx: the release is an upstream in a file, and changes with a reload.
+NGINX = f"""\
+worker_processes auto;
+pid /tmp/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 2048; }}
+http {{
+    client_body_temp_path /tmp/body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    access_log off;
+    map $http_upgrade $connection_header {{ "" ""; default upgrade; }}
+    include /etc/plain/colour.conf;
+    server {{
+        listen {PLAIN_PORT} ssl;
+        server_name {NAME};
+        ssl_certificate /etc/plain/cert.pem;
+        ssl_certificate_key /etc/plain/key.pem;
+        client_max_body_size 20m;
+        location / {{
+            proxy_pass http://release;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_read_timeout 120s;
+            proxy_set_header Host $host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_header;
+        }}
+    }}
+}}
+"""
+
+
+def load(place: Place) -> None:
+    """Load: 30 deploys, 10 rollbacks and 5 failing deploys lose no request."""
+    steps = Steps(place)
+    with Load(place, CLIENTS) as clients:
+        for turn in range(ROUNDS):
+            steps.deploy(place.new())
+            steps.deploy(place.new())
+            steps.rollback()
+            if turn % 2:
+                _broken(place, steps, clients, turn // 2)
+            seen = clients.ask("tally")
+            place.say(f"       {seen['requests']} requests, {seen['failed']} failed, {len(steps.done)} runs")
+        for _ in range(MORE):
+            steps.deploy(place.new())
+        place.declare_again(keep_warm=False)
+        for _ in range(COLD):
+            steps.deploy(place.new(), warm=False)
+        place.declare_again()
+        seen = clients.ask("tally")
+    wrong = wrong_closes(seen["closes"], steps.done, seen["first_seen"], DRAIN_SECONDS)
+    drained = {step.stopped for step in steps.done if step.stopped} & {one["release"] for one in seen["closes"]}
+    served = {step.release for step in steps.done if not step.undone}
+    place.say(f"       {seen['kinds']}, {seen['websockets']} WebSockets with {seen['frames']} echoes, of which "
+              f"{len(seen['closes'])} were ended by the application")
+    if seen["failed"] or seen["not_ready"]:
+        raise Failed(f"{seen['failed']} requests failed, {seen['not_ready']} answers came of a release that was not "
+                     f"ready: {seen['errors'][:8]}")
+    if wrong:
+        raise Failed(f"{len(wrong)} WebSockets were ended without need: {wrong[:5]}")
+    if not drained:
+        raise Failed("no WebSocket was there when a drain came to its limit")
+    if served - set(seen["releases"]):
+        raise Failed(f"nobody was served by {sorted(served - set(seen['releases']))}")
+
+
+def _broken(place: Place, steps: Steps, clients: Load, number: int) -> None:
+    environment, reason = BROKEN[number]
+    release = place.new(**environment)
+    if environment["FAULT"] != "crash-later":
+        steps.broken(release, reason)
+        return
+    # What a process has taken in and nobody can ask again dies with it, whoever stands before it.
+    with clients.paused(*PAUSED):
+        steps.broken(release, reason)
+
+
+def reloads(place: Place) -> None:
+    """Reload: the same load on a plain nginx that is reloaded for each switch, for comparison."""
+    steps = Steps(place)
+    steps.deploy(place.new())
+    steps.deploy(place.new())
+    nginx = f"docker run --detach --name plain --network mooring --user 0:0 --publish {PLAIN_PORT}:{PLAIN_PORT} " \
+            f"--volume {PLAIN}:/etc/plain:ro --entrypoint nginx mooring.local/nginx:1.26 " \
+            "-c /etc/plain/nginx.conf -g 'daemon off;'"
+    place.sh(f"mkdir -p {PLAIN} && cat > {PLAIN}/nginx.conf <<'END'\n{NGINX}END\n"
+             f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME} "
+             f"-keyout {PLAIN}/key.pem -out {PLAIN}/cert.pem")
+    try:
+        _plain_switch(place, "blue")
+        place.sh(nginx)
+        place.wait(f"curl -ksf https://127.0.0.1:{PLAIN_PORT}/api/hello --resolve {NAME}:{PLAIN_PORT}:127.0.0.1", 20)
+        with Load(place, CLIENTS, PLAIN_PORT, counted=False) as clients:
+            clients.ask("tally")
+            for turn in range(SWITCHES):
+                time.sleep(2)
+                _plain_switch(place, "green" if turn % 2 == 0 else "blue")
+                place.sh("docker exec plain nginx -s reload -c /etc/plain/nginx.conf")
+            time.sleep(2)
+    finally:
+        place.sh(f"docker rm --force plain; rm -r {PLAIN}", check=False)
+    seen = clients.last
+    place.figures.reload_failed = seen["failed"]
+    place.say(f"       {seen['failed']} of {seen['requests']} requests failed in {SWITCHES} switches, the first with "
+              f"'{(seen['errors'] or [{'error': 'nothing'}])[0]['error']}'")
+
+
+def _plain_switch(place: Place, colour: str) -> None:
+    place.sh(f"echo 'upstream release {{ server {APPLICATION}-{colour}:8080; }}' > {PLAIN}/colour.conf")
+
+
+CASES: tuple[Case, ...] = (load, reloads)
