@@ -63,6 +63,7 @@ prove: ## list the promises that can be proved (they need Docker and mmdebstrap,
 	@echo "make prove-drift   every kind of drift is named, healed and stays healed; killed runs are finished"
 	@echo "make prove-certificates   certificates come, change and go wrong, and every handshake succeeds"
 	@echo "make prove-grants  MySQL's accounts are exactly as declared, and what the stores acknowledged is kept"
+	@echo "make prove-releases   no request is lost in deploys, rollbacks, failing deploys, kills"
 
 prove-%: $(VENV)/.development
 	@$(VENV)/bin/python tests/prove/$*.py $(if $(ON),--on $(ON))

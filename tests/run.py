@@ -194,6 +194,11 @@ def prove_grants(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/grants.py")
 
 
+def prove_releases(stage: Stage) -> None:
+    """Deploys, rollbacks, failing and killed ones under load, on a bare node with systemd."""
+    stage.check(sys.executable, "tests/prove/releases.py")
+
+
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
@@ -206,7 +211,8 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 }
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {
-    "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants}
+    "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
+    "prove-releases": prove_releases}
 
 
 def say(text: str) -> None:

@@ -6,14 +6,18 @@
     python3 - MOMENT WHAT module|say
 
 MOMENT is ``exists`` or ``differs`` with a path, ``done`` with a path that comes
-and goes, or ``container`` with the name of one that is made anew. What is there
-at the start counts as before.
+and goes, ``container`` or ``runs`` with the name of one that is made anew (and
+started), ``says`` with a container's name, a colon and what its log will tell, or
+``serves`` with the proxy's control socket, a colon and the application whose
+colour will change in the proxy's memory. What is there at the start counts as
+before.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +39,36 @@ def container(name: str) -> bytes:
     return subprocess.run(["docker", "inspect", "--format", "{{.Id}}", name], capture_output=True, check=False).stdout
 
 
+def runs(name: str) -> bytes:
+    """The id of a container that is running; empty where there is none."""
+    argv = ["docker", "inspect", "--format", "{{if .State.Running}}{{.Id}}{{end}}", name]
+    return subprocess.run(argv, capture_output=True, check=False).stdout.strip()
+
+
+def says(what: str) -> bytes:
+    """The id of a container whose log has these words; empty where it has not."""
+    name, _, words = what.partition(":")
+    log = subprocess.run(["docker", "logs", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+    return container(name) if words.encode() in log else b""
+
+
+def serves(what: str) -> bytes:
+    """What the proxy's control socket answers for an application; empty where nobody answers."""
+    path, _, application = what.partition(":")
+    try:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(path)
+            control.sendall(f"GET /releases/{application} HTTP/1.0\r\n\r\n".encode())
+            with control.makefile("rb") as answer:
+                return answer.read().partition(b'"active":')[2].partition(b",")[0]
+    except OSError:
+        return b""
+
+
+# What is asked by a command or over a socket, so not two thousand times a second.
+ASKED = {"container": container, "runs": runs, "says": says, "serves": serves}
+
+
 def modules() -> list[int]:
     """Ansible's module processes: a Python that reads its program from the connection."""
     found = []
@@ -49,7 +83,7 @@ def modules() -> list[int]:
 def main() -> int:
     """Wait, act, say what was done."""
     moment, what, action = sys.argv[1:]
-    before = container(what) if moment == "container" else content(what)
+    before = ASKED[moment](what) if moment in ASKED else content(what)
     came = False
     print("ready", flush=True)
     end = time.monotonic() + LIMIT
@@ -59,8 +93,8 @@ def main() -> int:
         elif moment == "done":
             came = came or os.path.lexists(what)
             reached = came and not os.path.lexists(what)
-        elif moment == "container":
-            now = container(what)
+        elif moment in ASKED:
+            now = ASKED[moment](what)
             reached = bool(now) and now != before
         else:
             reached = content(what) != before
@@ -70,7 +104,7 @@ def main() -> int:
                 os.kill(victim, signal.SIGKILL)
             print(f"reached {len(victims)}", flush=True)
             return 0
-        time.sleep(0.0005)
+        time.sleep(0.002 if moment in ASKED else 0.0005)
     print("missed", flush=True)
     return 1
 

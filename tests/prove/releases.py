@@ -25,10 +25,11 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
 
 import lab  # noqa: E402
 import releases_cases  # noqa: E402
+import releases_kills  # noqa: E402
 from drift_site import Failed, parser, scratch  # noqa: E402
 from releases_site import ROLLBACK_MS, SWITCH_MS, TOPIC, Case, Figures, Place  # noqa: E402
 
-CASES: tuple[Case, ...] = releases_cases.CASES
+CASES: tuple[Case, ...] = (*releases_cases.CASES, *releases_kills.CASES)
 
 
 def prove_case(place: Place, case: Case) -> bool:

@@ -91,7 +91,7 @@ class Application:
                 self.say("asked while serving")
             return await self.send(writer, 200 if ready else 503, {"status": "UP" if ready else "DOWN"}, head)
         if not self.started:
-            return await self.send(writer, 503, {"error": "not ready"}, head, {"X-Not-Ready": "1", "Connection": "close"})
+            return await self.send(writer, 503, {"error": "not ready"}, head, {"X-Not-Ready": "1"})
         if not self.served:
             self.served = time.monotonic()
             self.say("serving")

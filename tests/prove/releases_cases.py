@@ -5,10 +5,30 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
+import typing as t
 
-from drift_site import NAME, Failed
-from releases_site import APPLICATION, CLIENTS, DRAIN_SECONDS, PAUSED, Case, Load, Place, Steps, wrong_closes
+from drift_site import NAME, Failed, kill_group
+from releases_load import KINDS
+from releases_site import (
+    APPLICATION,
+    CLIENTS,
+    CONTROL,
+    DRAIN_SECONDS,
+    FEWER,
+    FILE,
+    LOCK,
+    PAUSED,
+    PROXY,
+    RECORD,
+    Case,
+    Load,
+    Place,
+    Steps,
+    wrong_closes,
+)
 
 ROUNDS, MORE, COLD = 10, 4, 6
 SWITCHES, PLAIN_PORT = 12, 8444
@@ -136,4 +156,98 @@ def _plain_switch(place: Place, colour: str) -> None:
     place.sh(f"echo 'upstream release {{ server {APPLICATION}-{colour}:8080; }}' > {PLAIN}/colour.conf")
 
 
-CASES: tuple[Case, ...] = (load, reloads)
+# -- the lock -----------------------------------------------------------------------------
+
+
+def _locked(place: Place) -> dict[str, t.Any]:
+    """Who holds the lock, once somebody does."""
+    place.wait(f"test -s {LOCK}", 60)
+    return json.loads(place.sh(f"cat {LOCK}"))
+
+
+def two_at_once(place: Place) -> None:
+    """Lock: of two deployments at once the second is told who holds the lock, and the first goes on."""
+    first, second = place.new(START_SECONDS=8), place.new()
+    process = place.start_deploy(first)
+    holder = _locked(place)["holder"]
+    refused = place.deploy(second)
+    output = process.communicate()[0]
+    said = f"holds the deployment lock of '{APPLICATION}' since"
+    told = (said, f"for release {first}", f"process {holder['pid']} on {socket.gethostname()}")
+    if refused.status == 0 or any(words not in refused.output for words in told):
+        raise Failed(f"the second run was not told {told}:\n{refused.output[-1500:]}")
+    if process.returncode:
+        raise Failed(f"the first run failed:\n{output[-1500:]}")
+    place.expect_serving(first)
+    place.deploy(second).good("the second, afterwards")
+
+
+def stale_lock(place: Place) -> None:
+    """Lock: that of a run that was killed here is taken over at once, that of another machine when its time is over."""
+    release = place.new(START_SECONDS=8)
+    process = place.start_deploy(release)
+    holder = _locked(place)["holder"]
+    kill_group(process)
+    process.communicate()
+    run = place.deploy(release).good("the run after a killed one")
+    place.expect_serving(release)
+    if json.loads(place.sh(f"cat {RECORD}"))["history"][-1]["by"] == "" or place.sh(f"cat {LOCK}").strip():
+        raise Failed("the lock was not given back")
+    place.say(f"       taken over from process {holder['pid']}, the whole run took {run.seconds:.0f} s")
+
+    elsewhere = {"token": "0" * 16, "by": "bob", "release": "r0", "since": time.time() - 60, "until": time.time() + 600,
+                 "holder": {"machine": "elsewhere.example.com", "pid": 4711, "started": "1"}}
+    release = place.new()
+    _write_lock(place, elsewhere)
+    refused = place.deploy(release)
+    told = ("bob holds the deployment lock", "process 4711 on elsewhere.example.com", "wait until")
+    if refused.status == 0 or any(words not in refused.output for words in told):
+        raise Failed(f"a run was not told {told}:\n{refused.output[-1500:]}")
+    _write_lock(place, {**elsewhere, "until": time.time() - 1})
+    place.deploy(release).good("the run after the time is over")
+    place.expect_serving(release)
+
+
+def _write_lock(place: Place, claim: dict[str, t.Any]) -> None:
+    place.sh(f"cat > {LOCK} <<'END'\n{json.dumps(claim)}\nEND")
+
+
+# -- drift --------------------------------------------------------------------------------
+
+
+def drift(place: Place) -> None:
+    """Drift: a colour that is flipped by hand is named by check mode and healed, and survives restarts of the proxy."""
+    with Load(place, FEWER) as clients:
+        place.deploy(place.new()).good("a release")
+        release = place.new()
+        place.deploy(release).good("the next")
+        colour = place.serving()
+        flipped = place.idle()
+        place.sh(f"printf '{flipped}\\n' > {FILE}; {CONTROL} --request POST")
+        if place.serving() != flipped:
+            raise Failed("the colour was not flipped")
+        before = place.sh(f"cat {FILE} {RECORD}; {CONTROL}")
+        predicted = place.deploy(release, "--check", "--diff")
+        if predicted.changed <= 0 or place.sh(f"cat {FILE} {RECORD}; {CONTROL}") != before:
+            raise Failed(f"check mode does not predict it, or changes something:\n{predicted.output[-1500:]}")
+        for words in (f"the proxy serves {flipped}", f"the proxy's file says {flipped}"):
+            if words not in predicted.output:
+                raise Failed(f"check mode does not say '{words}':\n{predicted.output[-1500:]}")
+        # What is flipped survives as well as what was declared: neither is a matter of chance.
+        for one in (flipped, colour):
+            with clients.paused(*KINDS):
+                place.sh(f"docker restart {PROXY}")
+                place.wait(f"{CONTROL} | grep -q '\"active\":\"{one}\"'", 30)
+                place.sh(f"docker exec {PROXY} nginx -s reload -c /etc/mooring/nginx.conf")
+                place.wait(f"{CONTROL} | grep -q '\"active\":\"{one}\"'", 30)
+            if one == flipped:
+                place.deploy(release).good("healing it")
+                if place.serving() != colour or place.sh(f"cat {FILE}").strip() != colour:
+                    raise Failed("it was not healed")
+        if place.deploy(release).changed != 0:
+            raise Failed("the run after changes something")
+        place.expect_serving(release)
+        clients.expect_good("all that")
+
+
+CASES: tuple[Case, ...] = (load, reloads, two_at_once, stale_lock, drift)

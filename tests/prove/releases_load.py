@@ -10,7 +10,7 @@ Reads one command a line from standard input and answers each with one line of
 JSON, what all clients have seen so far:
 
     tally               nothing else
-    hold KIND ...       these clients end what they do and then wait
+    hold KIND ...       these clients end what they do and their connections, and then wait
     go                  nobody waits any more
     stop                all end what they do, and the program ends
 
@@ -136,6 +136,7 @@ class Load:
         self.held: set[str] = set()
         self.at_work: collections.Counter[str] = collections.Counter()
         self._kept: dict[int, Connection] = {}
+        self._kinds: dict[int, str] = {}
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         # The certificate is not what is looked at here.
@@ -154,10 +155,12 @@ class Load:
         """Do one thing after the other, until told to stop."""
         work = {"hello": self.hello, "slow": self.slow, "upload": self.upload, "websocket": self.websocket}[kind]
         choose = random.Random(number)
+        self._kinds[number] = kind
         # All at once would be a burst, which is not what is looked at.
         await asyncio.sleep(choose.uniform(0, 1))
         while not self.stopped:
             if kind in self.held:
+                self.drop(number)
                 await asyncio.sleep(0.05)
                 continue
             self.at_work[kind] += 1
@@ -276,7 +279,8 @@ class Load:
             command, *kinds = (await reader.readline()).decode().split() or ["stop"]
             if command == "hold":
                 self.held = set(kinds)
-                while any(self.at_work[kind] for kind in kinds):
+                while any(self.at_work[kind] for kind in kinds) or {
+                        self._kinds[number] for number in self._kept} & self.held:
                     await asyncio.sleep(0.05)
             elif command == "go":
                 self.held = set()
