@@ -29,7 +29,9 @@ RECORD, LOCK = (f"{PLATFORM}/app_blue_green/{APPLICATION}.{kind}" for kind in ("
 FILE = f"{PLATFORM}/nginx_certbot/releases/{APPLICATION}"
 CONTROL = f"curl -s --unix-socket {PLATFORM}/nginx_certbot/run/control.sock http://control/releases/{APPLICATION}"
 PYTHON = ("python3", "-B", "/proof/releases_app.py")
-IMAGES = tuple(f"mooring.local/{image}" for image in ("nginx:1.26", "certbot:4", "pebble:2", "demo:1.0.0"))
+# Of the platform's images this one has a Python, and neither a health check nor anything else of an application.
+BASE = "mooring.local/certbot:4"
+IMAGES = ("mooring.local/nginx:1.26", "mooring.local/pebble:2", BASE)
 # For how long a colour may finish what it does: longer than the longest request of the load.
 DRAIN_SECONDS = 22
 SWITCH_MS, ROLLBACK_MS = 50, 1000
@@ -205,7 +207,7 @@ class Place(Site):
     def prepare(self) -> None:
         """The application's own layers, and its first release."""
         context = io.BytesIO()
-        dockerfile = (f"FROM {IMAGES[-1]}\nCOPY releases_app.py releases_wire.py /proof/\nHEALTHCHECK NONE\n"
+        dockerfile = (f"FROM {BASE}\nCOPY releases_app.py releases_wire.py /proof/\nENTRYPOINT []\n"
                       f"CMD {json.dumps(PYTHON)}\n")
         with tarfile.open(fileobj=context, mode="w") as archive:
             for name, content in (("Dockerfile", dockerfile.encode()), *(
