@@ -61,18 +61,17 @@ class Tally:
     not_ready: int = 0
     websockets: int = 0
     frames: int = 0
-    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    releases: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    kinds: dict[str, int] = dataclasses.field(default_factory=dict)
+    releases: dict[str, int] = dataclasses.field(default_factory=dict)
     first_seen: dict[str, float] = dataclasses.field(default_factory=dict)
     errors: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     closes: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
 
     def answered(self, kind: str, head: wire.Head, begun: float, now: float) -> bool:
         """Count an answer; whether it is good."""
-        self.requests += 1
-        self.kinds[kind] += 1
+        self._asked(kind)
         release = head.headers.get("x-release", "none")
-        self.releases[release] += 1
+        self.releases[release] = self.releases.get(release, 0) + 1
         self.first_seen.setdefault(release, now)
         if "x-not-ready" in head.headers:
             self.not_ready += 1
@@ -83,8 +82,7 @@ class Tally:
 
     def lost(self, kind: str, error: BaseException, begun: float, now: float) -> None:
         """Count a request that was not answered."""
-        self.requests += 1
-        self.kinds[kind] += 1
+        self._asked(kind)
         self._error(kind, f"{type(error).__name__}: {error}", begun, now)
 
     def broken(self, kind: str, error: BaseException, begun: float, now: float) -> None:
@@ -96,6 +94,10 @@ class Tally:
         self.closes.append({"at": now, "release": release, "code": code, "age": round(now - opened, 1)})
         if code != wire.GOING_AWAY:
             self._error("websocket", f"closed with {code} by release {release}", opened, now)
+
+    def _asked(self, kind: str) -> None:
+        self.requests += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
 
     def _error(self, kind: str, what: str, begun: float, now: float) -> None:
         self.failed += 1

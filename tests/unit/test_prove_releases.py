@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import pathlib
 import sys
 
@@ -114,6 +116,7 @@ def test_the_first_answer_of_a_release_is_remembered():
         tally.answered("hello", answer(200, x_release=release), now, now)
     assert tally.first_seen == {"r1": 1.0, "r2": 2.0}
     assert tally.releases == {"r1": 2, "r2": 1}
+    assert json.loads(json.dumps(dataclasses.asdict(tally)))["releases"] == tally.releases
 
 
 def test_what_is_lost_is_a_failed_request_and_what_breaks_later_is_counted_once():
