@@ -34,13 +34,14 @@ ROUNDS, MORE, COLD = 10, 4, 6
 SWITCHES, PLAIN_PORT = 12, 8444
 PLAIN = "/root/plain"
 # To its end: until then the old workers take connections, which they close soon after.
-RELOAD = (f"old=$(pgrep -d, -f 'nginx: worker process'); docker exec {PROXY} nginx -s reload -c /etc/mooring/nginx.conf; "
+RELOAD = ("old=$(pgrep -d, -f 'nginx: worker process'); "
+          f"docker exec {PROXY} nginx -s reload -c /etc/mooring/nginx.conf; "
           "timeout 30 sh -c \"while ps -p $old >/dev/null; do sleep 0.1; done\"")
 # What is broken, how, and what the run says of it.
 BROKEN = (
     ({"FAULT": "crash-at-start"}, "crash-at-start: no such host: mysql"),
     ({"FAULT": "never-ready"}, "did not become ready within 12 s"),
-    ({"FAULT": "migration"}, "ended with status 1: .*table orders is locked"),
+    ({"FAULT": "migration"}, "(?s)ended with status 1: .*table orders is locked"),
     ({"FAULT": "ready-then-failing"}, "after the switch .* answered status 503"),
     ({"FAULT": "crash-later"}, "after the switch .* ended with status 70"),
 )
