@@ -29,6 +29,8 @@ import releases_kills  # noqa: E402
 from drift_site import Failed, parser, scratch  # noqa: E402
 from releases_site import ROLLBACK_MS, SWITCH_MS, TOPIC, Case, Figures, Place  # noqa: E402
 
+# Deploys, rollbacks, failing deploys, kills.
+WANTED = (30, 10, 5, 10)
 CASES: tuple[Case, ...] = (*releases_cases.CASES, *releases_kills.CASES)
 
 
@@ -75,7 +77,9 @@ def main() -> int:
           f"websockets={figures.websockets} reload_failed={figures.reload_failed} switch_ms={switch:g} "
           f"rollback_ms={rollback:g}")
     good = passed == len(cases) and figures.failed == 0 and switch <= SWITCH_MS and rollback <= ROLLBACK_MS
-    return 0 if good else 1
+    counted = figures.deploys, figures.rollbacks, figures.broken, figures.kills
+    whole = bool(args.only) or all(number >= wanted for number, wanted in zip(counted, WANTED, strict=True))
+    return 0 if good and whole else 1
 
 
 if __name__ == "__main__":

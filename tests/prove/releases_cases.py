@@ -128,9 +128,8 @@ def _broken(place: Place, steps: Steps, clients: Load, number: int) -> None:
 
 def reloads(place: Place) -> None:
     """Reload: the same load on a plain nginx that is reloaded for each switch, for comparison."""
-    steps = Steps(place)
-    steps.deploy(place.new())
-    steps.deploy(place.new())
+    for _ in ("blue", "green"):
+        place.deploy(place.new()).good("a release")
     nginx = f"docker run --detach --name plain --network mooring --user 0:0 --publish {PLAIN_PORT}:{PLAIN_PORT} " \
             f"--volume {PLAIN}:/etc/plain:ro --entrypoint nginx mooring.local/nginx:1.26 " \
             "-c /etc/plain/nginx.conf -g 'daemon off;'"

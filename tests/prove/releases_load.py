@@ -42,7 +42,8 @@ import releases_wire as wire
 KINDS = ("hello", "slow", "upload", "websocket")
 # What a client runs into when its request is not answered.
 LOST = (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
-SHOWN = 200
+# More than fail while a container is restarted.
+ERRORS_KEPT = 5000
 ANSWER_SECONDS = 45.0
 ECHO_SECONDS = 5.0
 PIECES = 16
@@ -101,7 +102,7 @@ class Tally:
 
     def _error(self, kind: str, what: str, begun: float, now: float) -> None:
         self.failed += 1
-        if len(self.errors) < SHOWN:
+        if len(self.errors) < ERRORS_KEPT:
             self.errors.append({"at": now, "begun": begun, "kind": kind, "error": what})
 
 

@@ -144,7 +144,7 @@ class Load:
                 self.last = json.loads(line)
         finally:
             self._process.wait()
-        self._place.write(f"load: {json.dumps(self.last)}")
+        self._place.write(f"load: {json.dumps({**self.last, 'errors': self.last.get('errors', [])[:20]})}")
         figures = self._place.figures
         if self._counted:
             figures.requests += self.last.get("requests", 0)
