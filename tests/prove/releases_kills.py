@@ -28,8 +28,8 @@ from releases_site import (
 )
 
 CONTROL_SOCKET = f"{PLATFORM}/nginx_certbot/run/control.sock"
-# Of the releases that are killed: long enough for each moment to be seen.
-SLOWER = {"START_SECONDS": 3, "MIGRATE_SECONDS": 2}
+# Of the releases that are killed: long enough for each moment to be seen, the start until after the migration.
+SLOWER = {"START_SECONDS": 7, "MIGRATE_SECONDS": 1}
 KILLS_WANTED = 10
 # A restart policy of Docker waits 0.1 s, and twice as long after each failure.
 RESTARTED_WITHIN = 20
