@@ -9,8 +9,9 @@ MOMENT is ``exists`` or ``differs`` with a path, ``done`` with a path that comes
 and goes, ``container`` or ``runs`` with the name of one that is made anew (and
 started), ``says`` with a container's name, a colon and what its log will tell, or
 ``serves`` with the proxy's control socket, a colon and the application whose
-colour will change in the proxy's memory. What is there at the start counts as
-before.
+colour will change in the proxy's memory, or ``told`` with that socket: somebody is
+about to tell the proxy something, which has not come to it and never will. What is
+there at the start counts as before.
 """
 
 from __future__ import annotations
@@ -52,15 +53,21 @@ def says(what: str) -> bytes:
     return container(name) if words.encode() in log else b""
 
 
+def answer(path: str, request: bytes) -> bytes:
+    """What the server on a socket answers to a request, after which it ends the connection."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(path)
+        control.sendall(request)
+        with control.makefile("rb") as stream:
+            return stream.read()
+
+
 def serves(what: str) -> bytes:
     """What the proxy's control socket answers for an application; empty where nobody answers."""
     path, _, application = what.partition(":")
     try:
-        with socket.socket(socket.AF_UNIX) as control:
-            control.connect(path)
-            control.sendall(f"GET /releases/{application} HTTP/1.0\r\n\r\n".encode())
-            with control.makefile("rb") as answer:
-                return answer.read().partition(b'"active":')[2].partition(b",")[0]
+        said = answer(path, f"GET /releases/{application} HTTP/1.0\r\n\r\n".encode())
+        return said.partition(b'"active":')[2].partition(b",")[0]
     except OSError:
         return b""
 
@@ -80,9 +87,43 @@ def modules() -> list[int]:
     return found
 
 
+def told(path: str) -> bool:
+    """Stand before the control socket until the first POST, which is not passed on; whether it came.
+
+    That is the only way: it takes a millisecond from the file to the proxy's memory.
+    """
+    real = f"{path}.real"
+    end = time.monotonic() + LIMIT
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.rename(path, real)
+        try:
+            listening.bind(path)
+            listening.listen()
+            listening.settimeout(LIMIT)
+            print("ready", flush=True)
+            while time.monotonic() < end:
+                connection = listening.accept()[0]
+                with connection:
+                    request = connection.recv(2**16)
+                    if request.startswith(b"POST "):
+                        for victim in modules():
+                            os.kill(victim, signal.SIGKILL)
+                        return True
+                    connection.sendall(answer(real, request))
+        except TimeoutError:
+            pass
+        finally:
+            os.rename(real, path)
+    return False
+
+
 def main() -> int:
     """Wait, act, say what was done."""
     moment, what, action = sys.argv[1:]
+    if moment == "told":
+        reached = told(what)
+        print("reached 1" if reached else "missed", flush=True)
+        return 0 if reached else 1
     before = ASKED[moment](what) if moment in ASKED else content(what)
     came = False
     print("ready", flush=True)

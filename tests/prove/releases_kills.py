@@ -60,7 +60,7 @@ KILLS = (
     Kill("its migration is running", "runs", MIGRATE),
     Kill("it was asked and is not ready yet", "says", f"{NEW}:asked while not ready"),
     Kill("it is ready", "says", f"{NEW}:: ready"),
-    Kill("the file is written and the proxy not told", "differs", FILE),
+    Kill("the file is written and the proxy not told", "told", CONTROL_SOCKET),
     Kill("the proxy is told and nothing verified", "serves", f"{CONTROL_SOCKET}:{APPLICATION}"),
     Kill("it is watched after the switch", "says", f"{NEW}:asked while serving"),
     Kill("it is recorded", "differs", RECORD, module=False),
@@ -112,6 +112,9 @@ def prove_kill(place: Place, one: Kill, clients: Load) -> None:
     seen = clients.expect_good("after the kill", before)
     colour = place.expect_a_ready_colour()
     serving = place.release_of(colour)
+    said = place.sh(f"cat {FILE}").strip()
+    if one.moment == "told" and said == colour:
+        raise Failed("the proxy was told")
     if ended := [close for close in seen["closes"][len(before["closes"]):] if close["release"] == serving]:
         raise Failed(f"{serving} serves and ended WebSockets: {ended[:3]}")
     place.deploy(release).good("the next run")
@@ -124,7 +127,7 @@ def prove_kill(place: Place, one: Kill, clients: Load) -> None:
               if not name.startswith("mooring-") or not name.endswith("-1")]
     if strays:
         raise Failed(f"left behind: {', '.join(strays)}")
-    place.say(f"       ok     killed when {one.name}; {colour} served then")
+    place.say(f"       ok     killed when {one.name}; {colour} served then, and its file said {said}")
 
 
 def kills(place: Place) -> None:
