@@ -34,7 +34,7 @@ ROUNDS, MORE, COLD = 10, 4, 6
 SWITCHES, PLAIN_PORT = 12, 8444
 PLAIN = "/root/plain"
 # To its end: until then the old workers take connections, which they close soon after.
-RELOAD = ("old=$(pgrep -d, -f 'nginx: worker process'); "
+RELOAD = ("old=$(pgrep -d, -f '[n]ginx: worker process'); "
           f"docker exec {PROXY} nginx -s reload -c /etc/mooring/nginx.conf; "
           "timeout 30 sh -c \"while ps -p $old >/dev/null; do sleep 0.1; done\"")
 # What is broken, how, and what the run says of it.
