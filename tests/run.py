@@ -194,6 +194,11 @@ def prove_grants(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/grants.py")
 
 
+def prove_releases(stage: Stage) -> None:
+    """Deploys, rollbacks, failing and killed ones under load, on a bare node with systemd."""
+    stage.check(sys.executable, "tests/prove/releases.py")
+
+
 def prove_spring(stage: Stage) -> None:
     """20 deployments of the Spring example under load; skipped where Maven reaches no repository."""
     stage.check(sys.executable, "tests/prove/spring.py")
@@ -212,7 +217,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
-    "prove-spring": prove_spring,
+    "prove-releases": prove_releases, "prove-spring": prove_spring,
 }
 
 

@@ -47,13 +47,13 @@ import lab  # noqa: E402
 import nginx_conf  # noqa: E402
 import yaml  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy  # noqa: E402
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLOURS, Traffic  # noqa: E402
 
 IMAGE = "mooring.local/nginx:1.26"
 LABEL = ("mooring.test", "bench")
 PLAYBOOK = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
 NAME, APPLICATION, PATH = "bench.test", "shop", "/shop"
 RELEASES = ("1", "2")
-COLOURS = ("blue", "green")
 SWITCHING, SWITCH_PAUSE = "switching", 0.5
 # Threads and connections of the client: it shares the processors with the proxy and what is behind it.
 WRK = ("--threads", "1", "--connections", "16")
@@ -140,7 +140,7 @@ class Platform:
         options = {
             "name": APPLICATION, "image": self.image, "release": release, "memory": "64m", "drain_seconds": 2,
             "readiness": {"path": "/readyz", "watch": 1}, "url": f"https://{NAME}:{self.https.split(':')[1]}{PATH}"}
-        return {f"app_blue_green_{option}": value for option, value in options.items()}
+        return {"app_blue_green_applications": [options]}
 
     def start(self) -> None:
         """The proxy, and both releases deployed one after the other, so that both colours are warm."""
@@ -222,10 +222,10 @@ class Platform:
 
     def switches(self, count: int) -> list[float]:
         """Milliseconds of each of so many switches; the colour that is on record serves again afterwards."""
-        times, recorded = [], self.proxy.active(APPLICATION)
+        times, recorded = [], self.proxy.traffic(APPLICATION)
         for turn in range(count):
             began = time.monotonic()
-            self.proxy.switch(APPLICATION, COLOURS[turn % 2])
+            self.proxy.switch(APPLICATION, Traffic(COLOURS[turn % 2]))
             times.append((time.monotonic() - began) * 1000)
         self.proxy.switch(APPLICATION, recorded)
         return times
@@ -237,7 +237,7 @@ class Platform:
 
         def switch() -> None:
             for colour in itertools.cycle(COLOURS):
-                self.proxy.switch(APPLICATION, colour)
+                self.proxy.switch(APPLICATION, Traffic(colour))
                 if stop.wait(SWITCH_PAUSE):
                     return
 

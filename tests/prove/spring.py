@@ -54,12 +54,12 @@ GRANT = re.compile(r"GRANT (.+) ON (\S+) TO")
 
 
 def application(turn: int) -> dict[str, t.Any]:
-    """The README's variables of the application, with short times and an environment that changes each third turn."""
-    declared = {name: value for name, value in README.items() if name.startswith("app_blue_green_")}
-    return {
-        **declared, "app_blue_green_keep_warm": False, "app_blue_green_drain_seconds": DRAIN,
-        "app_blue_green_env": {**declared["app_blue_green_env"], **DRAIN_TIMES, "APP_CONFIGURATION": str(turn // 3)},
-        "app_blue_green_readiness": {**declared["app_blue_green_readiness"], "watch": WATCH}}
+    """The README's application, with short times and an environment that changes each third turn."""
+    (declared,) = README["app_blue_green_applications"]
+    return {"app_blue_green_applications": [{
+        **declared, "keep_warm": False, "drain_seconds": DRAIN,
+        "env": {**declared["env"], **DRAIN_TIMES, "APP_CONFIGURATION": str(turn // 3)},
+        "readiness": {**declared["readiness"], "watch": WATCH}}]}
 
 
 def release(turn: int) -> str:
