@@ -21,6 +21,7 @@ The declaration decides; the other four only say what is left to do.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import hmac
 import json
@@ -413,6 +414,11 @@ def brief(why: str) -> str:
 def moment(seconds: float) -> str:
     """A time since 1970 as the record writes it: RFC 3339, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def seconds(moment: str) -> float:
+    """A time of the record as seconds since 1970."""
+    return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,6 @@ the deployment ended, the address into ``by``, and no ``definition``.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _release
@@ -100,8 +99,8 @@ def decide(situation: _release.Situation, record: _release.Record, wanted: str, 
         raise MooringError(
             f"Release {release} cannot be rolled back to: no colour has it any more, and its image "
             f"{entry.get('image', '')} is gone from this host. {known(situation, entries, images)} "
-            f"To fetch it from its registry, deploy it: playbooks/deploy.yml -e app_blue_green_release={release}, where "
-            "there are several applications with -e app_blue_green_only=<name>.")
+            f"To fetch it from its registry, deploy it: playbooks/deploy.yml -e app_blue_green_release={release}, and "
+            "where there are several applications -e app_blue_green_only=<name>.")
     return Back(release, reference, "", f"Release {release}: no colour has it any more, so it is deployed again from "
                                         f"its image {reference}, with the configuration that is declared today.")
 
@@ -133,8 +132,7 @@ def readable(entry: Entry) -> dict[str, t.Any]:
     ended, seconds = entry.get("ended") or entry.get("at"), entry.get("seconds")
     started = entry.get("started")
     if started is None and ended and seconds is not None:
-        moment = datetime.datetime.fromisoformat(ended.replace("Z", "+00:00")) - datetime.timedelta(seconds=seconds)
-        started = _release.moment(moment.timestamp())
+        started = _release.moment(_release.seconds(ended) - seconds)
     return {
         "release": entry.get("release"), "colour": entry.get("colour"), "result": entry.get("result"),
         "why": entry.get("why"), "by": by or None, "machine": entry.get("machine") or None,

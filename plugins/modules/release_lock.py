@@ -59,6 +59,16 @@ options:
         put right first, because a proxy that restarts reads it. That counts as a change.
     type: bool
     default: false
+  port:
+    description: Port on which the application listens in its container.
+    type: int
+    default: 8080
+  drain_seconds:
+    description:
+      - For how long after the last deployment the colour that it took the requests from may finish what it had begun.
+        With O(replace) taking the lock waits for that, but not longer.
+    type: float
+    default: 0
   colour:
     description: The colour that gets the release. Recorded in the history.
     type: str
@@ -172,6 +182,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "colour": {"type": "str", "default": ""},
     "image": {"type": "str", "default": ""},
     "undone": {"type": "str", "default": ""},
+    "port": {"type": "int", "default": 8080},
+    "drain_seconds": {"type": "float", "default": 0},
     "seconds": {"type": "float", "default": 600},
     "holder": {"type": "dict", "options": HOLDER_SPEC},
     "gone": {"type": "dict", "options": HOLDER_SPEC},
@@ -195,8 +207,25 @@ def take(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             colour=params["colour"], image=params["image"],
             since=now, until=now + params["seconds"], holder=_release.Holder(**params["holder"]))
         host.store.write_claim(file, claim)
+        if params["replace"]:
+            drain(host, situation, params, now)
     return {"changed": to_pin(situation, params), "token": claim.token,
             "took_over": before and {"by": before.by, "release": before.release}}
+
+
+def drain(host: Host, situation: _release.Situation, params: dict[str, t.Any], now: float) -> None:
+    """Let the colour that is about to be replaced finish what it began before it lost the requests.
+
+    It had its time if it lost them long enough ago; a WebSocket of a warm colour would otherwise end with the next
+    deployment, however soon that comes.
+    """
+    ended = (situation.record or {}).get("ended")
+    if situation.active is None or not ended:
+        return
+    left = params["drain_seconds"] - (now - _release.seconds(ended))
+    idle = situation.colours[_release.other(situation.active)]
+    if left > 0 and idle.runs:
+        host.wait_until_drained(idle, params["port"], left)
 
 
 def to_pin(situation: _release.Situation, params: dict[str, t.Any]) -> bool:

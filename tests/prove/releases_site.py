@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
+import math
 import pathlib
 import re
 import statistics
@@ -107,18 +109,23 @@ def wrong_closes(
 ) -> list[dict[str, t.Any]]:
     """The WebSockets that were ended when nothing had to end them.
 
-    A release may end its own while its colour is given to another one, when it is
-    undone, and when the drain's limit has passed since its successor served.
+    A release may end its own while its colour is given to another one or stopped,
+    when the drain's limit has passed since its successor served; and when it is
+    undone.
     """
-    def right(close: dict[str, t.Any], step: Step) -> bool:
+    def right(close: dict[str, t.Any], step: Step, before: float) -> bool:
         # The client sees it at its next frame.
         if not step.begun <= close["at"] <= step.ended + 1:
             return False
         if close["release"] == step.stopped:
             return close["at"] - first_seen.get(step.release, step.ended) >= drain - 1
-        return close["release"] == step.replaced or (step.undone and close["release"] == step.release)
+        if close["release"] == step.replaced:
+            # The record says when the deployment before ended, a little before its run did.
+            return close["at"] - before >= drain - 4
+        return step.undone and close["release"] == step.release
 
-    return [close for close in closes if not any(right(close, step) for step in steps)]
+    before = [-math.inf, *(step.ended for step in steps)]
+    return [close for close in closes if not any(map(right, itertools.repeat(close), steps, before))]
 
 
 class Load:

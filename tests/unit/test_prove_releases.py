@@ -151,6 +151,13 @@ def test_when_an_application_may_end_websockets(close, step, right):
     assert wrong_closes([close], [step], {"r3": 12.0}, 20) == ([] if right else [close])
 
 
+@pytest.mark.parametrize(("at", "right"), [(15.0, False), (27.0, True)])
+def test_a_warm_colour_has_its_time_too_before_it_is_replaced(at, right):
+    close = {"at": at, "release": "r1"}
+    steps = [Step("r2", 1, 9), Step("r3", 10, 40, replaced="r1")]
+    assert wrong_closes([close], steps, {}, 20) == ([] if right else [close])
+
+
 def test_figures_are_found_in_a_run():
     output = ('changed: [local] => {"steps": [{"seconds": 9.0, "step": "compose_project"}, {"drained_seconds": 1.2, '
               '"seconds": 0.81, "step": "release_switch", "steps": {"record": true}, "switch_ms": 3.4}]}')

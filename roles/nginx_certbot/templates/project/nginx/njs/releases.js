@@ -45,16 +45,22 @@ function isOut(application, replica) {
     return ngx.shared.failures.get(application + ' ' + replica) >= FAILURES;
 }
 
-// One of a colour's replicas that are not out, but for `not`; '' if there is none. All being out, nobody is.
-function oneOf(application, colour, count, not) {
+// Names of a colour's replicas.
+function replicas(colour, count) {
     const names = [];
     for (let number = 1; number <= Number(count || 1); number++) {
         names.push(count > 1 ? `${colour}-${number}` : colour);
     }
-    const others = names.filter((name) => name !== not);
-    const well = others.filter((name) => !isOut(application, name));
-    const choice = well.length ? well : others;
-    return choice.length ? choice[Math.floor(Math.random() * choice.length)] : '';
+    return colour ? names : [];
+}
+
+// One replica but `not` of the first of these lists that has any which is not out; '' if there is none. All being
+// out, nobody is.
+function oneOf(application, lists, not) {
+    const asked = lists.map((names) => names.filter((name) => name !== not)).filter((names) => names.length);
+    const well = asked.map((names) => names.filter((name) => !isOut(application, name)));
+    const choice = well.find((names) => names.length) || asked[0];
+    return choice ? choice[Math.floor(Math.random() * choice.length)] : '';
 }
 
 // The place of a client among 100, which stays the same while shares change; undefined for none yet.
@@ -79,13 +85,15 @@ function replica(r) {
         return line;
     }
     const part = LINE.exec(line);
+    const lists = [replicas(part[1], part[2]), replicas(part[3], part[4])];
     if (part[3]) {
+        r.variables.mooring_shared = '1';
         const known = part[6] ? place(r, application) : undefined;
         if ((known === undefined ? newPlace(r) : known) < Number(part[5])) {
-            return oneOf(application, part[3], part[4]);
+            lists.reverse();
         }
     }
-    return oneOf(application, part[1], part[2]);
+    return oneOf(application, lists, '');
 }
 
 // $mooring_cookie: what makes a client keep its place, once.
@@ -129,20 +137,16 @@ function again(r) {
     if (!part || !isRepeatable(r)) {
         return status;
     }
-    const own = failed.split('-')[0] === part[1] ? [part[1], part[2]] : [part[3], part[4]];
-    const other = own[0] === part[1] ? [part[3], part[4]] : [part[1], part[2]];
-    return own[0] && oneOf(application, own[0], own[1], failed)
-        || other[0] && oneOf(application, other[0], other[1], failed)
-        || status;
+    const lists = [replicas(part[1], part[2]), replicas(part[3], part[4])];
+    if (failed.split('-')[0] !== part[1]) {
+        lists.reverse();
+    }
+    return oneOf(application, lists, failed) || status;
 }
 
 // $mooring_seen: never anything, but while two colours get requests it counts how they answer.
 function seen(r) {
     const application = r.variables.mooring_application;
-    const line = application && ngx.shared.releases.get(application);
-    if (!line || line.indexOf('=') < 0) {
-        return '';
-    }
     const zone = ngx.shared.seen;
     const first = r.variables.mooring_replica;
     const second = r.variables.mooring_second;
