@@ -23,13 +23,14 @@ import urllib.parse
 import releases_wire as wire
 
 RELEASE, FAULT = os.environ.get("RELEASE", ""), os.environ.get("FAULT", "")
-FAULTS = ("", "crash-at-start", "crash-later", "never-ready", "ready-then-failing", "migration")
+FAULTS = ("", "crash-at-start", "crash-later", "never-ready", "ready-then-failing", "migration", "errors", "slow")
 START_SECONDS = float(os.environ.get("START_SECONDS", "1"))
 MIGRATE_SECONDS = float(os.environ.get("MIGRATE_SECONDS", "0.1"))
 NOTICE_SECONDS = 1.0
 # After the first request that it served, so after the switch.
 FAULT_SECONDS = 0.7
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable"}
+SLOW_SECONDS = 0.8
+REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 class Application:
@@ -38,6 +39,7 @@ class Application:
     def __init__(self) -> None:
         self.begun = time.monotonic()
         self.served = 0.0
+        self.asked = 0
         self.busy = 0
         self.idle: set[asyncio.StreamWriter] = set()
         self.draining = asyncio.Event()
@@ -96,6 +98,10 @@ class Application:
             self.served = time.monotonic()
             self.say("serving")
         if url.path == "/api/hello":
+            self.asked += 1
+            if FAULT == "errors" and self.asked % 3 == 0:
+                return await self.send(writer, 500, {"error": "a third of all"}, head)
+            await asyncio.sleep(SLOW_SECONDS if FAULT == "slow" else 0)
             return await self.send(writer, 200, {"release": RELEASE}, head)
         if url.path == "/api/slow":
             seconds = float(urllib.parse.parse_qs(url.query)["seconds"][0])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 import typing as t
@@ -32,6 +33,7 @@ from releases_site import (
 
 ROUNDS, MORE, COLD = 10, 4, 6
 SWITCHES, PLAIN_PORT = 12, 8444
+CANARY = {"steps": [10, 50], "hold": 6, "errors": 0.02, "latency": 0.5, "minimum": 20}
 PLAIN = "/root/plain"
 # To its end: until then the old workers take connections, which they close soon after.
 RELOAD = ("old=$(pgrep -d, -f '[n]ginx: worker process'); "
@@ -159,6 +161,51 @@ def _plain_switch(place: Place, colour: str) -> None:
     place.sh(f"echo 'upstream release {{ server {APPLICATION}-{colour}:8080; }}' > {PLAIN}/colour.conf")
 
 
+# -- shares -----------------------------------------------------------------------------
+
+
+def canary(place: Place) -> None:
+    """Canary: a release with replicas gets growing shares, one with errors or slow answers loses them, unnoticed."""
+    place.declare_again(replicas=2, canary=CANARY)
+    try:
+        with Load(place, CLIENTS) as clients:
+            good = place.new()
+            place.deploy(good).good("a release with shares")
+            place.expect_serving(good)
+            shares = place.entries()[-1]["canary"]
+            if [one["percent"] for one in shares] != CANARY["steps"] or any(
+                    one["errors"] or one["requests"] < CANARY["minimum"] for one in shares):
+                raise Failed(f"its shares were {shares}")
+            place.say(f"       {shares}")
+            if place.deploy(good).changed != 0:
+                raise Failed("the next run changes something")
+            with clients.paused("slow", *PAUSED):
+                place.sh(f"docker kill -s KILL mooring-{APPLICATION}-{place.serving()}-app-2-1")
+                time.sleep(5)
+            if place.deploy(good).good("bringing back a replica").changed <= 0:
+                raise Failed("nobody missed the replica")
+            clients.expect_good("a canary, and a replica that was killed")
+        for fault, reason in (("errors", "answers were errors"), ("slow", "95 % of its [0-9]+ answers took up to")):
+            _taken_back(place, good, place.new(FAULT=fault), f"with 10 % of the requests .*{reason}")
+    finally:
+        place.declare_again()
+
+
+def _taken_back(place: Place, good: str, release: str, reason: str) -> None:
+    """A release that loses its share; what it answered badly until then is what it was asked with that."""
+    with Load(place, {"hello": 44}, counted=False) as clients:
+        run = place.deploy(release)
+        place.expect_serving(good)
+        seen = clients.ask("tally")
+    if run.status == 0 or not re.search(reason, run.output):
+        raise Failed(f"the run does not say '{reason}':\n{run.output[-2000:]}")
+    shares = place.entries()[-1]["canary"]
+    others = [error for error in seen["errors"] if error["error"] != f"status 500 of release {release}"]
+    if others or seen["failed"] > 0.2 * seen["requests"] or len(shares) != 1:
+        raise Failed(f"{seen['failed']} of {seen['requests']} failed, {others[:5]}, and its shares were {shares}")
+    place.say(f"       {seen['failed']} of {seen['requests']} requests met an error of {release}; {shares}")
+
+
 # -- the lock -----------------------------------------------------------------------------
 
 
@@ -252,4 +299,4 @@ def drift(place: Place) -> None:
         clients.expect_good("all that")
 
 
-CASES: tuple[Case, ...] = (load, reloads, two_at_once, stale_lock, drift)
+CASES: tuple[Case, ...] = (load, reloads, canary, two_at_once, stale_lock, drift)
