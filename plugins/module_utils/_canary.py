@@ -4,8 +4,9 @@
 """Private to mooring.stack: how two colours compare while both get requests, and what follows from it.
 
 Pure. The proxy counts how each colour answers: requests, errors (status 500 and
-above, and answers that another replica had to give), and how many began within
-each of a row of bounds that grow by :data:`GROWTH` from one millisecond.
+above, and answers that another replica had to give), how many began within each
+of a row of bounds that grow by :data:`GROWTH` from one millisecond, and how many
+requests it got, answered or not.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Canary:
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """How a colour answered since the share was set."""
+    """How a colour answered since the share was set; ``begun`` are the requests that it got."""
 
+    begun: int = 0
     requests: int = 0
     errors: int = 0
     buckets: tuple[tuple[int, int], ...] = ()
@@ -61,7 +63,7 @@ class Seen:
     def from_counts(cls, counts: dict[str, int]) -> Seen:
         """What the proxy counted for a colour: ``{"requests": 90, "errors": 1, "12": 89}``."""
         buckets = sorted((int(name), count) for name, count in counts.items() if name.isdigit())
-        return cls(counts.get("requests", 0), counts.get("errors", 0), tuple(buckets))
+        return cls(counts.get("begun", 0), counts.get("requests", 0), counts.get("errors", 0), tuple(buckets))
 
     @property
     def error_ratio(self) -> float:
@@ -89,6 +91,15 @@ class Seen:
         if canary.latency is not None and self.latency > canary.latency:
             return (f"95 % of its {self.requests} answers took up to {self.latency:.3g} s, and "
                     f"{canary.latency:g} s may be")
+        return None
+
+    def silence(self, canary: Canary) -> str | None:
+        """Why a share ends badly though nothing was answered badly; None where most was answered.
+
+        A request that hangs is counted when it ends, which may be after the share.
+        """
+        if self.begun >= canary.minimum and self.requests < self.begun / 2:
+            return f"it answered {self.requests} of its {self.begun} requests"
         return None
 
     def public(self) -> dict[str, t.Any]:

@@ -671,9 +671,9 @@ def check_images(host: Host) -> t.Iterator[Problem]:
 
 APPLICATIONS, ONLY, RELEASE = "app_blue_green_applications", "app_blue_green_only", "app_blue_green_release"
 
-# What the proxy takes for a name (roles/nginx_certbot, njs/releases.js), and short enough for <name>-green to be a
+# What the proxy takes for a name (roles/nginx_certbot, njs/releases.js), and short enough for <name>-green-2 to be a
 # host's name (RFC 1035). Components' names have no '-', so the directory of a colour is no other project's.
-_APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,56}")
+_APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,54}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
@@ -712,7 +712,7 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
         if isinstance(name, str) and not placeholder(name):
             if not _APPLICATION.fullmatch(name):
                 yield problem("name", f"'{name}' cannot name an application",
-                              "Use up to 57 lower-case letters, digits and '-', and begin with one of the former two")
+                              "Use up to 55 lower-case letters, digits and '-', and begin with one of the former two")
             elif index != _first(host, name):
                 yield problem("name", f"the application '{name}' is declared again",
                               "Give each its own name, or keep one of them")
@@ -840,6 +840,9 @@ def check_the_command_line(inventory: Inventory) -> t.Iterator[Problem]:
         if release in (None, ""):
             continue
         source = host.settings[RELEASE].source
+        if source.startswith(f"{inventory.directory}/"):
+            yield Problem(host.name, RELEASE, source, "would replace what the list declares, in every run",
+                          f"Write it as release into {APPLICATIONS}; this one is for the command line")
         if not only and len(names) > 1:
             yield Problem(host.name, RELEASE, source, f"is set, but {host.name} has several: {', '.join(names)}",
                           f"Name the one that it is for, for instance with -e {ONLY}={names[0]}")

@@ -393,11 +393,19 @@ class Record:
         They are those that this application was deployed from, but for the last
         ``keep`` of them and for ``needed``, the ids that its colours run.
         """
+        return [(one, reference) for one, reference in list(self._images().items())[keep:] if one not in needed]
+
+    def kept(self, keep: int) -> list[str]:
+        """Ids of the last ``keep`` images that this application was deployed from."""
+        return list(self._images())[:keep]
+
+    def _images(self) -> dict[str, str]:
+        """Reference by id, the last one first."""
         seen: dict[str, str] = {}
         for entry in reversed(self.history):
             if entry.get("image_id"):
                 seen.setdefault(entry["image_id"], entry.get("image", ""))
-        return [(one, reference) for one, reference in list(seen.items())[keep:] if one not in needed]
+        return seen
 
     def ran_migration(self, image_id: str) -> None:
         """Remember that this image's migration ran."""

@@ -10,6 +10,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import select
+import sys
 import time
 import typing as t
 
@@ -52,6 +54,7 @@ class Host:
         proxy = pathlib.Path(params["proxy"] or self.root / "nginx_certbot")
         self.proxy = Proxy(str(proxy / "run" / "control.sock"), str(proxy / "releases"))
         self.store = Store(params["root"], self.name)
+        self._ancestors = _ancestors()
 
     def project(self, colour: str) -> str:
         """The Compose project of a colour."""
@@ -88,6 +91,14 @@ class Host:
         found = self.docker.inspect("image", [image_id]) if image_id else []
         digests = (found[0].get("RepoDigests") or []) if found else []
         return digests[0].rpartition("@")[2] if digests else ""
+
+    def has_a_listener(self) -> bool:
+        """Whether anybody still waits for what this process prints: a run of Ansible, here or over SSH."""
+        poll = select.poll()
+        # Only whether the other end is there (poll(2): POLLERR and POLLHUP are told without being asked for).
+        poll.register(sys.stdout.fileno(), 0)
+        # Between this process and the run may be a sudo that keeps the other end open; its ancestors tell.
+        return not poll.poll(0) and _ancestors() == self._ancestors
 
     def wait_until_ready(self, colour: str, port: int, readiness: _release.Readiness) -> _release.Colour:
         """Ask the colour itself until it was ready as often in a row as declared."""
@@ -198,6 +209,20 @@ def _refusal(address: str, port: int, readiness: _release.Readiness,
         raise MooringError(f"The readiness condition '{readiness.condition}' is no valid JMESPath: {error}") from error
 
 
+def _ancestors() -> list[int]:
+    """The process that started this one, who started that, and so on; whose parent ended belongs to another one."""
+    found, pid = [], os.getppid()
+    while pid > 1:
+        found.append(pid)
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            break
+        # proc_pid_stat(5): the name in brackets may hold anything; state and parent follow it.
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
 def _connections(pid: int, port: int) -> int:
     """Established connections to ``port`` in the network of a container's process."""
     count = 0
@@ -218,14 +243,22 @@ class Store:
 
     def record(self) -> _release.Record:
         """The record on disk; empty where there is none."""
-        text = files.read_text(str(self.path))
+        return self._read(self.path)
+
+    def others(self) -> list[_release.Record]:
+        """The records of the other applications on this host."""
+        return [self._read(path) for path in sorted(self._directory.glob("*.json")) if path != self.path]
+
+    @staticmethod
+    def _read(path: pathlib.Path) -> _release.Record:
+        text = files.read_text(str(path))
         if text is None:
             return _release.Record()
         try:
             return _release.Record.from_document(json.loads(text))
         except (ValueError, TypeError, AttributeError) as error:
             raise MooringError(
-                f"The release record {self.path} is damaged: {error}. Move it away; the next run writes a new one "
+                f"The release record {path} is damaged: {error}. Move it away; the next run writes a new one "
                 "from what it finds, only the history is lost.") from error
 
     def save(self, record: _release.Record) -> None:

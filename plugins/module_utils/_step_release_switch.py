@@ -12,7 +12,7 @@ import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.mooring.stack.plugins.module_utils import _release
-from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary
+from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary, Seen
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -165,13 +165,24 @@ class Deployment:
             shares.append({"percent": percent})
             begin = time.monotonic()
 
+            when = f"with {percent} % of the requests"
+            seen = Seen()
+
             def judge() -> str | None:
-                seen = self.host.proxy.seen(self.name)[self.target]
+                nonlocal seen
+                # Somebody who ends a deployment, or a controller that dies, must not find all requests there later.
+                if not self.host.has_a_listener():
+                    return "the run that gave them to it has ended"
+                # A proxy that is restarted answers again soon; its counts begin anew.
+                with contextlib.suppress(Unreachable):
+                    seen = self.host.proxy.seen(self.name)[self.target]
                 shares[-1].update(seen.public(), seconds=round(time.monotonic() - begin, 1))  # noqa: B023
                 return seen.refusal(self.canary)
 
             self.host.watch(self.target, self.params["port"], self.readiness, running, seconds=self.canary.hold,
-                            when=f"with {percent} % of the requests", judge=judge)
+                            when=when, judge=judge)
+            if why := seen.silence(self.canary):
+                raise MooringError(f"{self.target} was ready, but {when} {why}.")
             if shares[-1]["requests"] < self.canary.minimum:
                 self.notices.append(
                     f"application {self.name}: {self.target} got {shares[-1]['requests']} requests in "
@@ -299,8 +310,13 @@ class Deployment:
         self.enter_failure(str(error))
         if ran:
             return complete
-        if doomed := [one.container for one in self.host.colour(self.target).every]:
-            self.host.docker.succeeds("stop", "-t", str(self.params["drain_seconds"]), *doomed)
+        left = self.host.colour(self.target)
+        if doomed := [one.container for one in left.every]:
+            seconds = self.params["drain_seconds"]
+            if left.runs and ("canary" in self.figures or "switch_ms" in self.figures):
+                # It got requests, which it may end.
+                self.host.wait_until_drained(left, self.params["port"], seconds)
+            self.host.docker.succeeds("stop", "-t", str(seconds), *doomed)
             self.host.docker.run("rm", "--force", "--volumes", *doomed)
         return complete
 
@@ -342,7 +358,10 @@ class Deployment:
         """Remove images of old releases. One that somebody uses stays, and so does one that a recipe here builds."""
         docker, removed = self.host.docker, []
         running = {self.host.colour(colour).image_id for colour in _release.COLOURS}
-        for image_id, reference in self.host.store.record().superseded(self.params["keep_images"], running):
+        keep = self.params["keep_images"]
+        # Another application may run the same image, and roll back to others than this one.
+        running.update(*(one.kept(keep) for one in self.host.store.others()))
+        for image_id, reference in self.host.store.record().superseded(keep, running):
             found = docker.inspect("image", [image_id])
             if not found or reference.startswith(LOCAL_IMAGES):
                 continue

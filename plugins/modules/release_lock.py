@@ -222,7 +222,8 @@ def drain(host: Host, situation: _release.Situation, params: dict[str, t.Any], n
     ended = (situation.record or {}).get("ended")
     if situation.active is None or not ended:
         return
-    left = params["drain_seconds"] - (now - _release.seconds(ended))
+    # It may have had a share of them until now.
+    left = params["drain_seconds"] - (0 if situation.shared else now - _release.seconds(ended))
     idle = situation.colours[_release.other(situation.active)]
     if left > 0 and idle.runs:
         host.wait_until_drained(idle, params["port"], left)

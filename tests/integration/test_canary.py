@@ -69,6 +69,7 @@ def test_a_new_release_gets_its_shares_one_after_the_other(shop):
 
 
 @pytest.mark.parametrize(("seen", "reason"), [
+    ({"begun": 80, "requests": 30, "20": 30}, r"with 10 % of the requests it answered 30 of its 80 requests"),
     ({"requests": 40, "errors": 12, "20": 40}, r"with 10 % of the requests 12 of its 40 answers were errors \(30\.0%"),
     ({"requests": 40, "20": 20, "40": 20}, r"with 10 % of the requests 95 % of its 40 answers took up to 7\.52 s"),
 ])
@@ -83,7 +84,7 @@ def test_a_share_is_taken_back_from_a_release_that_does_worse(shop, seen, reason
     assert shop.serves()[:2] == (old, old) and shop.container(new) == ""
     entry = shop.record()[-1]
     assert entry["result"] == "undone" and re.search(reason, entry["why"])
-    assert entry["canary"][0]["requests"] == 40
+    assert entry["canary"][0]["requests"] == seen["requests"]
 
 
 def test_a_release_that_dies_with_a_share_is_taken_back(shop):
@@ -104,6 +105,37 @@ def test_too_few_requests_are_said(shop):
     assert "got 3 requests in 1.5 s with 5 % of them, which is too few to judge it by (20 are needed)" in done.said
 
 
+def test_a_share_ends_with_its_run(shop):
+    old, new = colours(shop)
+    shop.image("left")
+    shop.proxy.seen = {new: WELL}
+    run = start(shop, "left", hold=60)
+    wait_for(lambda: shop.proxy.told)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    wait_for(lambda: lines(shop)[-1] == old)
+    assert lines(shop) == [f"{old} {new}=10", old]
+    wait_for(lambda: shop.container(new) == "")
+    wait_for(lambda: "the run that gave them to it has ended" in str(shop.record()[-1].get("why")))
+
+
+def start(shop: Platform, release: str, hold: float) -> subprocess.Popen[bytes]:
+    """A deployment under way, in a process group of its own."""
+    variables = {**shop.with_shop(canary={**CANARY, "hold": hold}), "app_blue_green_release": release}
+    return subprocess.Popen(
+        [str(PLAYBOOK), "-i", str(shop.directory / "inventory"), "playbooks/deploy.yml", "-e", json.dumps(variables)],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        start_new_session=True)
+
+
+def wait_for(condition: t.Callable[[], t.Any]) -> None:
+    """Until it holds, at most 90 seconds."""
+    limit = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
 def holders(path: pathlib.Path) -> list[int]:
     """Processes that have this file open."""
     found = []
@@ -119,16 +151,9 @@ def test_a_run_that_was_killed_with_a_share_is_ended_by_the_next(shop, ends):
     old, new = colours(shop)
     release = f"killed-{ends}"
     shop.image(release)
-    variables = {**shop.with_shop(canary={**CANARY, "hold": 60}), "app_blue_green_release": release}
-    run = subprocess.Popen(
-        [str(PLAYBOOK), "-i", str(shop.directory / "inventory"), "playbooks/deploy.yml", "-e", json.dumps(variables)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        start_new_session=True)
-    limit = time.monotonic() + 90
-    while not shop.proxy.told:
-        assert time.monotonic() < limit and run.poll() is None
-        time.sleep(0.1)
-    # The module's process outlives its run, and would go on to the end.
+    run = start(shop, release, hold=60)
+    wait_for(lambda: shop.proxy.told)
+    # The module's process too: it would notice that its run is gone.
     for pid in holders(shop.directory / "root" / "app_blue_green" / "shop.lock"):
         os.kill(pid, signal.SIGKILL)
     os.killpg(run.pid, signal.SIGKILL)

@@ -144,6 +144,14 @@ def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(),
     return Inventory("inv", [host], components, shared, NOW, set(unresolved))
 
 
+def test_the_release_of_the_command_line_is_not_for_an_inventory():
+    found = inventory({"app_blue_green_only": "crm", "app_blue_green_release": "7"})
+    assert not list(judge(found))
+    found.hosts[0].settings["app_blue_green_release"].source = "inv/group_vars/app_blue_green/app_blue_green.yml:3"
+    (problem,) = judge(found)
+    assert "would replace what the list declares" in problem.line()
+
+
 def lines(*args, **kwargs):
     return [problem.line() for problem in judge(inventory(*args, **kwargs))]
 
@@ -242,7 +250,7 @@ CASES = [
     ({APP + "name": "Demo"}, "[0].name (group_vars/app_blue_green_applications.yml:1): 'Demo' cannot name an applicat"),
     ({APP + "name": "data_stores"}, "'data_stores' cannot name an application"),
     ({APP + "name": "-demo"}, "'-demo' cannot name an application"),
-    ({APP + "name": "d" * 58}, "cannot name an application"),
+    ({APP + "name": "d" * 56}, "cannot name an application"),
     ({CRM + "name": "demo"}, "app_blue_green_applications[1].name (group_vars/app_blue_green_applications.yml:1): the"),
     ({"app_blue_green_only": "shop"}, "app_blue_green_only (group_vars/app_blue_green_only.yml:1): no host runs an "
      "application 'shop'. Known applications: crm, demo."),

@@ -93,6 +93,16 @@ def test_no_limit_is_no_refusal():
     assert slow.refusal(Canary(steps=(10,), latency=29)) is not None
 
 
+@pytest.mark.parametrize(("counts", "silent"), [
+    ({}, False),
+    ({"begun": 19}, False),
+    ({"begun": 20, "requests": 10}, False),
+    ({"begun": 20, "requests": 9}, True),
+])
+def test_a_colour_that_hardly_answers(counts, silent):
+    assert bool(Seen.from_counts(counts).silence(STRICT)) == silent
+
+
 def test_figures_of_a_share():
     seen = Seen.from_counts({"requests": 4, "errors": 1, place(0.001): 2, place(0.2): 2})
     assert (seen.error_ratio, seen.public()["requests"]) == (0.25, 4)

@@ -13,8 +13,9 @@ const DIRECTORY = '/var/lib/mooring/releases/';
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const LINE = /^(blue|green)(?:\*([1-9]))?(?: (?!\1)(blue|green)(?:\*([1-9]))?=([1-9]?[0-9]))?( sticky)?$/;
 
-// A replica that failed so often within the seconds of the zone `failures` is not asked for as long.
+// A replica that failed so often, each time within these milliseconds of the time before, is not asked for as long.
 const FAILURES = 3;
+const FAILURE_TIME = 10000;
 // Bounds of the latencies that are counted grow by this factor, from one millisecond.
 const GROWTH = 1.25;
 
@@ -37,12 +38,23 @@ function traffic(application) {
     if (line === null || !LINE.test(line)) {
         return null;
     }
-    ngx.shared.releases.set(application, line);
-    return line;
+    // A switch may have come between the file and this.
+    ngx.shared.releases.add(application, line);
+    return ngx.shared.releases.get(application) || null;
 }
 
 function isOut(application, replica) {
     return ngx.shared.failures.get(application + ' ' + replica) >= FAILURES;
+}
+
+// Not incr(): it goes on from what has expired, and does not renew the time in each version.
+function failed(application, replica) {
+    const key = application + ' ' + replica;
+    ngx.shared.failures.set(key, (ngx.shared.failures.get(key) || 0) + 1, FAILURE_TIME);
+}
+
+function count(application, colour, what) {
+    ngx.shared.seen.incr(`${application} ${colour} ${what}`, 1, 0);
 }
 
 // Names of a colour's replicas.
@@ -85,12 +97,22 @@ function replica(r) {
         return line;
     }
     const part = LINE.exec(line);
-    const lists = [replicas(part[1], part[2]), replicas(part[3], part[4])];
+    const lists = [replicas(part[1], part[2])];
     if (part[3]) {
         r.variables.mooring_shared = '1';
-        const known = part[6] ? place(r, application) : undefined;
-        if ((known === undefined ? newPlace(r) : known) < Number(part[5])) {
-            lists.reverse();
+        const second = replicas(part[3], part[4]);
+        if (part[5] === '0') {
+            lists.push(second);
+        } else {
+            // A share is a share, also while the other colour fails: nobody has proved the new one yet.
+            const known = part[6] ? place(r, application) : undefined;
+            if ((known === undefined ? newPlace(r) : known) < Number(part[5])) {
+                lists[0] = second;
+            }
+            // Those that end only with their client are not waited for.
+            if (!r.headersIn.Upgrade) {
+                count(application, lists[0][0].split('-')[0], 'begun');
+            }
         }
     }
     return oneOf(application, lists, '');
@@ -111,63 +133,74 @@ function last(value) {
     return (value || '').split(/[,:] +/).pop();
 }
 
+function isConnected(r) {
+    const seconds = last(r.variables.upstream_connect_time);
+    return seconds !== '' && seconds !== '-';
+}
+
 // Whether nothing of the request can have been worked on twice when it is sent once more.
 function isRepeatable(r) {
-    const connected = last(r.variables.upstream_connect_time);
-    const refused = connected === '' || connected === '-';
-    // What comes in while it is passed on is gone.
-    if (r.variables.mooring_streams && (r.headersIn['Content-Length'] || r.headersIn['Transfer-Encoding'])) {
+    // What comes in while it is passed on is gone. HTTP/2 need not say that there is a body.
+    if (r.variables.mooring_streams && (['GET', 'HEAD', 'OPTIONS'].indexOf(r.method) < 0
+            || r.headersIn['Content-Length'] || r.headersIn['Transfer-Encoding'])) {
         return false;
     }
     // nginx's own rule for its next upstream (proxy_next_upstream); RFC 9110, 9.2.2.
     const idempotent = ['POST', 'LOCK', 'PATCH'].indexOf(r.method) < 0;
-    return refused || (idempotent && last(r.variables.upstream_status) !== '504');
+    return !isConnected(r) || (idempotent && last(r.variables.upstream_status) !== '504');
 }
 
 // $mooring_again: who is asked after a replica has failed, or the status that the client gets.
 function again(r) {
     const application = r.variables.mooring_application;
-    const failed = r.variables.mooring_replica;
-    if (!failed) {
+    const first = r.variables.mooring_replica;
+    if (!first) {
         return '502';
     }
-    ngx.shared.failures.incr(application + ' ' + failed, 1, 0);
     const part = LINE.exec(traffic(application) || '');
     const status = last(r.variables.upstream_status) === '504' ? '504' : '502';
+    // One that takes long for an answer is not one that cannot be asked.
+    if (status === '502' || !isConnected(r)) {
+        failed(application, first);
+    }
     if (!part || !isRepeatable(r)) {
         return status;
     }
     const lists = [replicas(part[1], part[2]), replicas(part[3], part[4])];
-    if (failed.split('-')[0] !== part[1]) {
+    if (first.split('-')[0] !== part[1]) {
         lists.reverse();
     }
-    return oneOf(application, lists, failed) || status;
+    return oneOf(application, lists, first) || status;
 }
 
 // $mooring_seen: never anything, but while two colours get requests it counts how they answer.
 function seen(r) {
+    // What nginx answers by itself, such as 401, says nothing of a colour.
+    if (!r.variables.upstream_addr) {
+        return '';
+    }
     const application = r.variables.mooring_application;
-    const zone = ngx.shared.seen;
     const first = r.variables.mooring_replica;
     const second = r.variables.mooring_second;
     const isSecond = second && second !== '502' && second !== '504';
     const colour = (isSecond ? second : first).split('-')[0];
-    const seconds = parseFloat(last(r.variables.upstream_header_time)) || 0;
+    // A client that gave up (499) had waited so long.
+    const seconds = parseFloat(last(r.variables.upstream_header_time)) || parseFloat(r.variables.request_time);
     const bucket = Math.max(0, Math.ceil(Math.log(seconds * 1000) / Math.log(GROWTH)));
-    zone.incr(`${application} ${colour} requests`, 1, 0);
-    zone.incr(`${application} ${colour} ${bucket}`, 1, 0);
+    count(application, colour, 'requests');
+    count(application, colour, bucket);
     if (Number(r.variables.status) >= 500) {
-        zone.incr(`${application} ${colour} errors`, 1, 0);
+        count(application, colour, 'errors');
     }
     if (isSecond) {
         // The client was spared it, but the one that failed is not.
-        zone.incr(`${application} ${first.split('-')[0]} requests`, 1, 0);
-        zone.incr(`${application} ${first.split('-')[0]} errors`, 1, 0);
+        count(application, first.split('-')[0], 'requests');
+        count(application, first.split('-')[0], 'errors');
     }
     return '';
 }
 
-// {"blue": {"requests": 90, "errors": 1, "12": 89}}; a number is a latency's place.
+// {"blue": {"begun": 91, "requests": 90, "errors": 1, "12": 89}}; a number is a latency's place.
 function counted(application) {
     const found = {};
     ngx.shared.seen.items().forEach((item) => {
