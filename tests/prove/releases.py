@@ -21,7 +21,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
+sys.path[:0] = [str(ROOT / part) for part in (".collections", "tests/lab", "tests/prove")]
 
 import lab  # noqa: E402
 import releases_cases  # noqa: E402

@@ -20,6 +20,7 @@ import tarfile
 import time
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 from drift_site import NAME, PORT, Failed, Run, Site
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -282,10 +283,10 @@ class Place(Site):
     def serving(self) -> str:
         """The colour that the proxy says to serve."""
         document = json.loads(self.sh(CONTROL))
-        colour = (document.get("traffic") or "").partition(" ")[0]
-        if colour not in ("blue", "green"):
+        traffic = Traffic.from_line(document.get("traffic"))
+        if traffic is None:
             raise Failed(f"no colour serves: {document}")
-        return colour
+        return traffic.colour
 
     def container(self, colour: str) -> str:
         """Name of a colour's container."""
