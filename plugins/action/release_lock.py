@@ -9,6 +9,7 @@ The host cannot tell: what it sees of a run are connections, and those outlive i
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import typing as t
 
@@ -23,7 +24,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         # Tasks run in children of ansible-playbook.
         playbook = os.getppid()
-        arguments = {**self._task.args,
+        arguments = {**self._task.args, "by": self._task.args.get("by") or pwd.getpwuid(os.getuid()).pw_name,
                      "holder": {"machine": socket.gethostname(), "pid": playbook, "started": started(playbook)}}
         result = self._ask(arguments, task_vars)
         refused_by = result.get("holder")

@@ -192,6 +192,11 @@ class Situation:
         """Whether a colour beside the active one gets requests, now or after the proxy's next start."""
         return any(place is not None and place.percent is not None for place in (self.memory, self.file))
 
+    @property
+    def sharing(self) -> bool:
+        """Whether the colour beside the active one has a share of the requests."""
+        return any(place is not None and bool(place.percent) for place in (self.memory, self.file))
+
     def alone(self, colour: str) -> Traffic:
         """All requests for one colour, by the replicas that it was made with."""
         return Traffic(colour, self.colours[colour].replicas)

@@ -73,10 +73,16 @@ def served(record: _release.Record) -> list[Entry]:
 def decide(situation: _release.Situation, record: _release.Record, wanted: str, images: Images) -> Back:
     """What to go back to: the newest entry of release ``wanted``, or for "" of what served before this.
 
+    While another release has a share of the requests, that is what else serves.
+
     What differs in nothing but its configuration counts only while a colour has
     it: the record knows the seal of a configuration, not the configuration.
     Raises :class:`MooringError` with the releases on record.
     """
+    active = situation.colours.get(situation.active or "", _release.Colour())
+    if not wanted and situation.sharing and active.exists:
+        return Back(active.release or "", active.image, active.definition or "",
+                    f"Release {active.release}: {situation.active} serves, and gets all requests again.")
     entries, present = served(record), _present(situation, record)
     if wanted:
         candidates = [entry for entry in entries if entry["release"] == wanted]
@@ -138,7 +144,7 @@ def readable(entry: Entry) -> dict[str, t.Any]:
         "why": entry.get("why"), "by": by or None, "machine": entry.get("machine") or None,
         "address": entry.get("address") or address or None, "started": started, "ended": ended, "seconds": seconds,
         "image": entry.get("image"), "image_id": entry.get("image_id") or None, "digest": entry.get("digest"),
-        "definition": entry.get("definition"),
+        "definition": entry.get("definition"), "canary": entry.get("canary"),
     }
 
 

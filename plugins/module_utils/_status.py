@@ -37,11 +37,15 @@ class Certificate:
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """Which colour of an application serves, by the word on disk and by the record of the last deployment."""
+    """Which colour of an application serves, by the line on disk and by the record of the last deployment.
+
+    ``percent`` is the other colour's share of the requests.
+    """
 
     application: str
     colour: str
     release: str
+    percent: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +113,8 @@ def rows(
                     continue
                 labels = container["Config"].get("Labels") or {}
                 application, colour = labels.get("mooring.application", ""), labels.get("mooring.colour", "")
-                active = bool(application) and serving.get(application, Release("", "", "")).colour == colour
+                who = serving.get(application, Release("", "", ""))
+                active = bool(application) and who.colour == colour
                 reached = paths.get(application if active else service if not application else "")
                 table.append(Row(
                     component=project.component,
@@ -118,7 +123,7 @@ def rows(
                     version=version_of(container["Config"]["Image"]),
                     url=url if is_proxy and url else f"{url}{reached}" if url and reached else published(container),
                     certificate=expiry if is_proxy else "",
-                    release=_release(labels, active) if application else "",
+                    release=_release(labels, active, who.percent) if application else "",
                 ))
     return table
 
@@ -133,8 +138,10 @@ def _paths(routes: t.Iterable[dict[str, t.Any]]) -> dict[str, str]:
     return paths
 
 
-def _release(labels: dict[str, str], active: bool) -> str:
-    return f"{labels.get('mooring.colour', '')} {labels.get('mooring.release', '')}{' serves' if active else ' waits'}"
+def _release(labels: dict[str, str], active: bool, percent: int) -> str:
+    share = f" {100 - percent if active else percent} %" if percent else ""
+    does = "serves" if active or percent else "waits"
+    return f"{labels.get('mooring.colour', '')} {labels.get('mooring.release', '')} {does}{share}"
 
 
 def table(found: list[Row]) -> list[str]:

@@ -20,6 +20,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     rows,
     table,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 from ansible_collections.mooring.stack.plugins.module_utils._x509 import read_pair
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -87,11 +88,13 @@ def read_releases(root: pathlib.Path) -> list[Release]:
     for path in sorted((root / "app_blue_green").glob("*.json")):
         active = read_json(path).get("active") or {}
         try:
-            colour = (root / "nginx_certbot" / "releases" / path.stem).read_text(encoding="utf-8").strip()
+            line = (root / "nginx_certbot" / "releases" / path.stem).read_text(encoding="utf-8")
         except OSError:
-            colour = str(active.get("colour", ""))
+            line = str(active.get("colour", ""))
+        traffic = Traffic.from_line(line)
+        colour, percent = (traffic.colour, traffic.percent or 0) if traffic else ("", 0)
         release = str(active.get("release", "")) if colour == active.get("colour") else ""
-        releases.append(Release(path.stem, colour, release))
+        releases.append(Release(path.stem, colour, release, percent))
     return releases
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import time
 import typing as t
 
@@ -394,6 +395,21 @@ class Deployment:
                 "Nothing was switched; run it again.")
 
 
+@contextlib.contextmanager
+def uninterrupted() -> t.Iterator[None]:
+    """Let a terminal end the run, but not this process in the middle of a switch.
+
+    Where the run is on the host itself, both get Ctrl-C; over SSH only the run
+    does. In both cases what was begun is completed, or undone.
+    """
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def pictures(situation: _release.Situation, todo: _release.Steps, target: str, release: str) -> dict[str, str]:
     """Before and after as text."""
     record, idle = situation.record or {}, _release.other(target)
@@ -424,7 +440,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     if module.check_mode:
         situation, todo = deployment.read()
     else:
-        with deployment.host.store.locked(WAIT_SECONDS):
+        with uninterrupted(), deployment.host.store.locked(WAIT_SECONDS):
             situation, todo = deployment.read()
             differences = [one.as_dict() for one in deployment.differences(situation, todo)]
             try:
@@ -433,6 +449,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             except MooringError as error:
                 error.details.setdefault("differences", differences)
                 raise
+            for notice in deployment.notices:
+                module.warn(notice)
     return {
         "changed": todo.changes_anything,
         "differences": [one.as_dict() for one in deployment.differences(situation, todo)],

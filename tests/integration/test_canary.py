@@ -105,13 +105,18 @@ def test_too_few_requests_are_said(shop):
     assert "got 3 requests in 1.5 s with 5 % of them, which is too few to judge it by (20 are needed)" in done.said
 
 
-def test_a_share_ends_with_its_run(shop):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_share_ends_with_its_run(shop, number):
     old, new = colours(shop)
-    shop.image("left")
+    release = f"left-{number.name.lower()}"
+    shop.image(release)
     shop.proxy.seen = {new: WELL}
-    run = start(shop, "left", hold=60)
+    run = start(shop, release, hold=60)
     wait_for(lambda: shop.proxy.told)
-    os.killpg(run.pid, signal.SIGKILL)
+    if number == signal.SIGINT:  # which a terminal sends to both
+        for pid in holders(shop.directory / "root" / "app_blue_green" / "shop.lock"):
+            os.kill(pid, number)
+    os.killpg(run.pid, number)
     run.wait()
     wait_for(lambda: lines(shop)[-1] == old)
     assert lines(shop) == [f"{old} {new}=10", old]
@@ -146,7 +151,7 @@ def holders(path: pathlib.Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("ends", ["completed", "undone"])
+@pytest.mark.parametrize("ends", ["completed", "undone", "rolled-back"])
 def test_a_run_that_was_killed_with_a_share_is_ended_by_the_next(shop, ends):
     old, new = colours(shop)
     release = f"killed-{ends}"
@@ -165,6 +170,10 @@ def test_a_run_that_was_killed_with_a_share_is_ended_by_the_next(shop, ends):
         done = shop.deploy(release, **changed)
         assert f"{old} and {new} with 10 % of the requests" in done.said
         assert lines(shop)[1:] == [f"{old} {new}=20", f"{new} {old}=0", new]
+    elif ends == "rolled-back":
+        done = shop.play("rollback")
+        assert "serves, and gets all requests again" in done.said
+        assert lines(shop)[1:] == [old]
     else:
         shop.image("next")
         shop.proxy.seen = {new: WELL}
@@ -172,7 +181,8 @@ def test_a_run_that_was_killed_with_a_share_is_ended_by_the_next(shop, ends):
         assert lines(shop)[1] == old, "it loses its share before it is replaced"
         assert lines(shop)[-1] == new
     assert done.ok, done.said
-    assert "changed=0 " in shop.deploy("next" if ends == "undone" else release, **changed).out
+    last = {"completed": release, "undone": "next", "rolled-back": "1"}[ends]
+    assert "changed=0 " in shop.deploy(last, **(changed if ends != "rolled-back" else {})).out
 
 
 def containers(shop: Platform, colour: str) -> list[str]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
@@ -60,6 +62,12 @@ BACK = {
     "and forward again": (situation("1", "2", "blue"), recorded("1", "2", "1"), "", ALL, ("2", "shop:2", "seal-2")),
     "the one before, gone from its colour":
         (situation("", "2"), recorded("1", "2"), "", ALL, ("1", "shop:1", "")),
+    "what else serves while another one has a share": (
+        dataclasses.replace(situation("1", "2"), memory=Traffic("green", percent=10)), recorded("1", "2"), "", {},
+        ("2", "", "seal-2")),
+    "another one by name although one has a share": (
+        dataclasses.replace(situation("1", "2"), file=Traffic("green", percent=10)), recorded("1", "2"), "1", ALL,
+        ("1", "shop:1", "seal-1")),
     "what was undone never served": (situation("", "2"), recorded("1", "2", undone=("3",)), "", ALL,
                                      ("1", "shop:1", "")),
     "an older one by name": (situation("2", "3"), recorded("1", "2", "3"), "1", ALL, ("1", "shop:1", "")),

@@ -156,3 +156,17 @@ def test_what_lies_on_the_host_is_read(tmp_path):
     # The proxy's word counts; the record then speaks of another colour.
     (tmp_path / "nginx_certbot" / "releases" / "demo").write_text("green\n")
     assert read_releases(tmp_path) == [Release("demo", "green", "")]
+    for line, release in (("blue*2", Release("demo", "blue", "1.0")), ("blue green=0", Release("demo", "blue", "1.0")),
+                          ("blue*2 green=10 sticky", Release("demo", "blue", "1.0", 10)),
+                          ("purple", Release("demo", "", ""))):
+        (tmp_path / "nginx_certbot" / "releases" / "demo").write_text(f"{line}\n")
+        assert read_releases(tmp_path) == [release]
+
+
+def test_a_share_of_the_requests_is_shown():
+    found = rows(
+        PROJECTS,
+        [container("mooring-demo-blue", "app", "shop:1.0", application="demo", colour="blue", release="1.0"),
+         container("mooring-demo-green", "app", "shop:1.1", application="demo", colour="green", release="1.1")],
+        [], [Release("demo", "green", "1.1", 10)], "", [])
+    assert [row.release for row in found if row.release] == ["blue 1.0 serves 10 %", "green 1.1 serves 90 %"]
