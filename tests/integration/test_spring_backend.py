@@ -399,8 +399,10 @@ def test_a_wrong_password_is_not_ready_and_says_so_once(
         assert "WRONGPASS" in backend.down()["redis"]
         assert backend.ask("/api/hello").status == 503
         logs = backend.logs()
-        assert logs.count("MySQL cannot be used: SQLException: Access denied") == 1
-        assert len(re.findall("Redis cannot be used: .*WRONGPASS", logs)) == 1
+        for said in ("MySQL cannot be used: SQLException: Access denied", "Redis cannot be used: .*WRONGPASS"):
+            # Once, and again after a busy machine has let the probe wait too long for an answer in between.
+            late = logs.count(f"{said.split()[0]} cannot be used: no answer within")
+            assert 1 <= len(re.findall(said, logs)) <= 1 + late
         expect_no_password(logs + answer.text)
 
 
