@@ -727,7 +727,7 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
                 yield problem(f"jvm_options[{number}]", f"'{option}' has a space, at which Java divides it",
                               "Write each option as an item of its own")
         if said := _canary_refusal(entry.get("canary")):
-            yield problem("canary", said, "Correct it")
+            yield problem("canary", f"of '{name}': {said}", "Write it like {steps: [10, 50], hold: 300, errors: 0.01}")
         for number, network in _texts(entry, "networks"):
             if not _NETWORK.fullmatch(network):
                 yield problem(f"networks[{number}]", f"'{network}' cannot name a Docker network",

@@ -262,7 +262,7 @@ CASES = [
      "[1].env.JAVA_TOOL_OPTIONS (group_vars/app_blue_green_applications.yml:1): is set beside jvm_options"),
     ({APP + "jvm_options": ["-Xmx64m -Xms64m"]}, "[0].jvm_options[0] (group_vars/"),
     ({APP + "jvm_options": "-Xmx64m -Xms64m", APP + "networks": ["a b"]}, "'a b' cannot name a Docker network"),
-    ({APP + "canary.steps": [10, 5]}, "[0].canary (group_vars/app_blue_green_applications.yml:1): each step has to be"),
+    ({APP + "canary.steps": [10, 5]}, "[0].canary (group_vars/app_blue_green_applications.yml:1): of 'demo': each"),
     ({APP + "canary.steps": [100]}, "steps are percent from 1 to 99"),
     ({APP + "canary.steps": ["ten"]}, "steps"),
     ({APP + "canary.errors": 5}, "errors is a part of the answers"),
