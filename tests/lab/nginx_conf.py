@@ -15,6 +15,9 @@ TOKEN = re.compile(
 # What a location of an application says about who is to answer.
 CHOICE = re.compile(r"set|if|proxy_pass|proxy_next_upstream\w*|error_page|proxy_intercept_errors|recursive_error_pages")
 
+# What the switch sets while two colours get requests; what follows from it goes with it.
+SHARED = "$mooring_shared"
+
 
 @dataclasses.dataclass
 class Directive:
@@ -94,7 +97,9 @@ def plain(directives: t.Iterable[Directive], upstream: str) -> list[Directive]:
             if one.name == "js_set":
                 made.append(Directive(["map", '""', one.words[1]], [Directive(["default", '""'])]))
             continue
-        if one.block is None:
+        if one.name == "map" and one.words[1] == SHARED:
+            made.append(Directive(["map", '""', one.words[2]], [Directive(["default", '""'])]))
+        elif one.block is None:
             made.append(one)
         elif one.name == "location" and one.has("proxy_pass"):
             rest = [inner for inner in one.block
