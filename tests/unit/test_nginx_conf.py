@@ -39,6 +39,7 @@ http {
     js_set $mooring_colour releases.colour;
     js_import certificates from certificates.js;
     js_set $mooring_certificate certificates.version;
+    map $mooring_shared $mooring_counted { default ""; 1 $mooring_seen; }
     map $http_x { "~^[A-Za-z0-9._-]{8,64}$" $http_x; default $request_id; }
     log_format mooring escape=json
         '{"time":"$time_iso8601",'
@@ -75,6 +76,7 @@ def test_a_plain_proxy_has_no_javascript_but_for_certificates() -> None:
     said = str(http)
     assert "releases." not in said
     assert 'map "" $mooring_colour {\ndefault "";\n}\n' in said
+    assert 'map "" $mooring_counted {\ndefault "";\n}\n' in said and "$mooring_shared" not in said
     assert "location /releases/ {\nreturn 404;\n}\n" in said
 
 
