@@ -17,6 +17,15 @@ import typing as t
 GROWTH = 1.25  # as in the proxy's releases.js
 QUANTILE = 0.95
 
+CANARY_SPEC: dict[str, t.Any] = {
+    "steps": {"type": "list", "elements": "int", "default": []},
+    "hold": {"type": "float", "default": 60},
+    "errors": {"type": "float", "default": 0.01},
+    "latency": {"type": "float"},
+    "minimum": {"type": "int", "default": 20},
+    "sticky": {"type": "bool", "default": False},
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Canary:

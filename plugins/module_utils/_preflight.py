@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import _grants, _postgres
-from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary
+from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -739,14 +739,11 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
 
 def _canary_refusal(value: t.Any) -> str | None:
     """Why shares cannot be given so; wrong types are the specification's business."""
-    given = value if isinstance(value, dict) else {}
-    known = {field.name: field.default for field in dataclasses.fields(Canary)}
-    kinds = {"steps": list, "hold": (int, float), "errors": (int, float), "latency": (int, float), "minimum": int}
-    if not set(given) <= set(known) or any(not isinstance(given[key], kinds[key]) for key in given if key in kinds) \
-            or not all(isinstance(step, int) for step in given.get("steps", ())):
+    checked = ArgumentSpecValidator(CANARY_SPEC).validate(value if isinstance(value, dict) else {})
+    if checked.error_messages:
         return None
     try:
-        Canary.from_params({**known, **given})
+        Canary.from_params(checked.validated_parameters)
     except ValueError as error:
         return str(error)
     return None

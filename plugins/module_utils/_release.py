@@ -188,14 +188,13 @@ class Situation:
         return self.active is None or not self.disagreements(self.active)
 
     @property
-    def shared(self) -> bool:
-        """Whether a colour beside the active one gets requests, now or after the proxy's next start."""
-        return any(place is not None and place.percent is not None for place in (self.memory, self.file))
+    def share(self) -> int | None:
+        """Percent of the requests that the colour beside the active one gets, now or after the proxy's next start.
 
-    @property
-    def sharing(self) -> bool:
-        """Whether the colour beside the active one has a share of the requests."""
-        return any(place is not None and bool(place.percent) for place in (self.memory, self.file))
+        None where it gets none; with 0 it gets what the active one cannot be asked.
+        """
+        found = [place.percent for place in (self.memory, self.file) if place is not None and place.percent is not None]
+        return max(found, default=None)
 
     def alone(self, colour: str) -> Traffic:
         """All requests for one colour, by the replicas that it was made with."""
@@ -274,11 +273,11 @@ class Steps:
 
     start: bool
     migrate: bool
+    canary: bool
     write_file: bool
     tell_proxy: bool
     stop_previous: bool
     record: bool
-    canary: bool
     previous: str | None
 
     @property

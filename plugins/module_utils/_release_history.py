@@ -80,7 +80,7 @@ def decide(situation: _release.Situation, record: _release.Record, wanted: str, 
     Raises :class:`MooringError` with the releases on record.
     """
     active = situation.colours.get(situation.active or "", _release.Colour())
-    if not wanted and situation.sharing and active.exists:
+    if not wanted and situation.share and active.exists:
         return Back(active.release or "", active.image, active.definition or "",
                     f"Release {active.release}: {situation.active} serves, and gets all requests again.")
     entries, present = served(record), _present(situation, record)

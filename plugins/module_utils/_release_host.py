@@ -54,7 +54,6 @@ class Host:
         proxy = pathlib.Path(params["proxy"] or self.root / "nginx_certbot")
         self.proxy = Proxy(str(proxy / "run" / "control.sock"), str(proxy / "releases"))
         self.store = Store(params["root"], self.name)
-        self._ancestors = _ancestors()
 
     def project(self, colour: str) -> str:
         """The Compose project of a colour."""
@@ -91,14 +90,6 @@ class Host:
         found = self.docker.inspect("image", [image_id]) if image_id else []
         digests = (found[0].get("RepoDigests") or []) if found else []
         return digests[0].rpartition("@")[2] if digests else ""
-
-    def has_a_listener(self) -> bool:
-        """Whether anybody still waits for what this process prints: a run of Ansible, here or over SSH."""
-        poll = select.poll()
-        # Only whether the other end is there (poll(2): POLLERR and POLLHUP are told without being asked for).
-        poll.register(sys.stdout.fileno(), 0)
-        # Between this process and the run may be a sudo that keeps the other end open; its ancestors tell.
-        return not poll.poll(0) and _ancestors() == self._ancestors
 
     def wait_until_ready(self, colour: str, port: int, readiness: _release.Readiness) -> _release.Colour:
         """Ask the colour itself until it was ready as often in a row as declared."""
@@ -193,6 +184,21 @@ class Host:
             if any(_connections(one.pid, port) > 0 for one in colour.every):
                 quiet_since = time.monotonic()
         return time.monotonic() - begin
+
+
+class Listener:
+    """Whoever waits for what this process prints: a run of Ansible, here or over SSH."""
+
+    def __init__(self) -> None:
+        self._ancestors = _ancestors()
+
+    def is_there(self) -> bool:
+        """Whether it still is."""
+        poll = select.poll()
+        # Only whether the other end is there (poll(2): POLLERR and POLLHUP are told without being asked for).
+        poll.register(sys.stdout.fileno(), 0)
+        # Between this process and the run may be a sudo that keeps the other end open; its ancestors tell.
+        return not poll.poll(0) and _ancestors() == self._ancestors
 
 
 def _refusal(address: str, port: int, readiness: _release.Readiness,

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.mooring.stack.plugins.module_utils import _release
-from ansible_collections.mooring.stack.plugins.module_utils._canary import Canary, Seen
+from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary, Seen
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Compose, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -22,6 +22,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
+    Listener,
     held,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import REPLICAS_LIMIT, Traffic
@@ -40,15 +41,6 @@ READINESS_SPEC: dict[str, t.Any] = {
     "interval": {"type": "float", "default": 0.2},
     "timeout": {"type": "float", "default": 60},
     "watch": {"type": "float", "default": 10},
-}
-
-CANARY_SPEC: dict[str, t.Any] = {
-    "steps": {"type": "list", "elements": "int", "default": []},
-    "hold": {"type": "float", "default": 60},
-    "errors": {"type": "float", "default": 0.01},
-    "latency": {"type": "float"},
-    "minimum": {"type": "int", "default": 20},
-    "sticky": {"type": "bool", "default": False},
 }
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -122,6 +114,7 @@ class Deployment:
     def apply(self, situation: _release.Situation, todo: _release.Steps) -> None:
         """Migrate, prove, switch, prove again, record and drain; undo all of it on failure."""
         self.expect_own_container(situation.colours[self.target])
+        listener = Listener() if todo.canary else None
         with self.undo_before_switch(situation):
             if todo.start:
                 self.host.docker.run("start", *(one.container for one in situation.colours[self.target].every))
@@ -130,8 +123,8 @@ class Deployment:
             if todo.migrate:
                 self.migrate(situation.colours[self.target].image_id)
             running = self.wait_until_ready(once=not todo.changes_anything)
-            if todo.canary:
-                self.share(situation, running)
+            if listener is not None:
+                self.share(situation, running, listener)
         with self.undo_after_switch(situation, todo):
             alone = situation.alone(self.target)
             watched = todo.previous is not None and (todo.start or not self.has_served())
@@ -155,7 +148,7 @@ class Deployment:
         if todo.stop_previous:
             self.stop_idle(situation)
 
-    def share(self, situation: _release.Situation, running: _release.Colour) -> None:
+    def share(self, situation: _release.Situation, running: _release.Colour, listener: Listener) -> None:
         """Give the target its share of the requests, one step after the other; raises when it does not do well."""
         active, target = situation.colours[situation.active], situation.colours[self.target]
         shares: list[dict[str, t.Any]] = []
@@ -172,7 +165,7 @@ class Deployment:
             def judge() -> str | None:
                 nonlocal seen
                 # Somebody who ends a deployment, or a controller that dies, must not find all requests there later.
-                if not self.host.has_a_listener():
+                if not listener.is_there():
                     return "the run that gave them to it has ended"
                 # A proxy that is restarted answers again soon; its counts begin anew.
                 with contextlib.suppress(Unreachable):
@@ -271,7 +264,7 @@ class Deployment:
         except MooringError as error:
             if situation.active == self.target:
                 raise self.with_logs(error, "It serves, so it was left as it is.") from error
-            if "canary" in self.figures or situation.shared:
+            if "canary" in self.figures or situation.share is not None:
                 self.switch_back(situation, error)
             elif situation.file is not None and situation.file.colour == self.target:
                 # Killed between file and memory.

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._images import LOCAL_IMAGES
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLOURS
 
 # What drift_schedule calls its job.
 DRIFT = "drift"
@@ -36,7 +37,7 @@ class Volume:
     def of_platform(self, prefix: str) -> bool:
         """Whether an application's colour made it, which is gone when its data was kept."""
         return bool(self.application) and self.project in {
-            f"{prefix}-{self.application}-{colour}" for colour in ("blue", "green")}
+            f"{prefix}-{self.application}-{colour}" for colour in COLOURS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +154,7 @@ def decide(
 def _some(
     found: Found, root: str, prefix: str, components: t.Collection[str], delete_data: bool, only: t.Collection[str],
 ) -> Plan:
-    colours = {f"{name}-{colour}" for name in found.applications for colour in ("blue", "green")}
+    colours = {f"{name}-{colour}" for name in found.applications for colour in COLOURS}
     kept = {"app_blue_green" if volume.of_platform(prefix) else volume.project.removeprefix(f"{prefix}-")
             for volume in found.volumes}
     here = ({name for name in found.directories if name in found.projects or name in components} | kept) - colours

@@ -223,7 +223,7 @@ def drain(host: Host, situation: _release.Situation, params: dict[str, t.Any], n
     if situation.active is None or not ended:
         return
     # It may have had a share of them until now.
-    left = params["drain_seconds"] - (0 if situation.shared else now - _release.seconds(ended))
+    left = params["drain_seconds"] - (0 if situation.share is not None else now - _release.seconds(ended))
     idle = situation.colours[_release.other(situation.active)]
     if left > 0 and idle.runs:
         host.wait_until_drained(idle, params["port"], left)
@@ -238,7 +238,7 @@ def to_pin(situation: _release.Situation, params: dict[str, t.Any]) -> bool:
     """
     if not params["replace"] or situation.active is None:
         return False
-    return situation.shared or situation.file is None or situation.file.colour != situation.active
+    return situation.share is not None or situation.file is None or situation.file.colour != situation.active
 
 
 def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) -> None:

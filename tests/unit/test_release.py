@@ -223,7 +223,8 @@ def run(found: Situation, wanted: str, stop_after: int) -> Situation:
         if stop_after > 0:
             state, stop_after = dataclasses.replace(state, **fields), stop_after - 1
 
-    if plan.deploy and plan.active and (state.shared or state.file is None or state.file.colour != plan.active):
+    if plan.deploy and plan.active and (
+            state.share is not None or state.file is None or state.file.colour != plan.active):
         # The lock pins the proxy to what serves before anything is replaced.
         pinned = state.alone(plan.active)
         put(file=pinned)
