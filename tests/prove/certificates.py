@@ -17,43 +17,38 @@ figures; status 0 only if all are good.
 from __future__ import annotations
 
 import pathlib
-import subprocess
 import sys
-import time
+import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
 
 import lab  # noqa: E402
 from certificate_cases import CASES, Place  # noqa: E402
-from drift_site import Failed, parser, scratch  # noqa: E402
+from drift_site import Failed, chosen, parser, promised, scratch  # noqa: E402
 
 
-def prove_case(place: Place, case: object) -> bool:
+def prove_case(place: Place, case: t.Callable[[Place], None]) -> bool:
     """One case: what it promises, and that the host is as declared after it."""
-    name = (case.__doc__ or "").strip().rstrip(".")
-    started, before = time.monotonic(), len(place.handshakes.errors)
-    try:
-        case(place)  # type: ignore[operator]
+    before = len(place.handshakes.errors)
+
+    def whole() -> None:
+        case(place)
         place.expect_healthy()
         lost = place.handshakes.errors[before:]
         if lost:
             raise Failed(f"{len(lost)} handshakes failed: {lost[:3]}")
-        why = ""
-    except (Failed, subprocess.SubprocessError) as error:
-        why = str(error)
-    place.say(f"{'NOT OK' if why else 'ok':<6} {name} ({time.monotonic() - started:.0f} s)")
-    if why:
-        place.say(f"       {why[-1500:]}")
+
+    kept = promised(place, case, whole)
+    if not kept:
         place.reset()
-    return not why
+    return kept
 
 
 def main() -> int:
     """Parse, prove, clean up."""
     args = parser(__doc__ or "", "cases whose first line contains this").parse_args()
-    cases = [case for case in CASES
-             if not args.only or any(word in (case.__doc__ or "") for word in args.only)]
+    cases = chosen(CASES, args.only)
     with scratch("certificates", args) as directory:
         place = Place(directory)
         try:

@@ -94,6 +94,29 @@ def parser(documentation: str, what: str) -> argparse.ArgumentParser:
     return found
 
 
+def chosen(cases: t.Iterable[t.Any], only: t.Sequence[str]) -> list[t.Any]:
+    """The cases that are asked for."""
+    return [case for case in cases if not only or any(word in (case.__doc__ or "") for word in only)]
+
+
+def promised(
+    place: t.Any, case: t.Any, act: t.Callable[[], object],
+    wrong: tuple[type[Exception], ...] = (Failed, subprocess.SubprocessError),
+) -> bool:
+    """Whether a case is as promised, which ``act`` finds out; says so, and why not, with the error in ``wrong``."""
+    name = (case.__doc__ or "").strip().rstrip(".")
+    started = time.monotonic()
+    try:
+        act()
+        why = ""
+    except wrong as error:
+        why = f"{type(error).__name__}: {error}"
+    place.say(f"{'NOT OK' if why else 'ok':<6} {name} ({time.monotonic() - started:.0f} s)")
+    if why:
+        place.say(f"       {why[-2500:]}")
+    return not why
+
+
 @contextlib.contextmanager
 def scratch(topic: str, args: argparse.Namespace) -> t.Iterator[pathlib.Path]:
     """The proof's own directory, removed in the end; also when the proof is stopped."""
@@ -363,7 +386,25 @@ def read_report(path: pathlib.Path) -> tuple[dict[str, list[Difference]], list[s
     return differences, [notice for found in components.values() for notice in found["notices"]]
 
 
-class Poll:
+class Threads:
+    """Something that goes on beside a case until it ends; whoever inherits looks at ``_stop``."""
+
+    def __init__(self, targets: t.Iterable[t.Callable[[], None]]) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=target) for target in targets]
+
+    def __enter__(self) -> t.Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Poll(Threads):
     """A client that asks 50 times a second through the proxy and never retries."""
 
     def __init__(self, address: str) -> None:
@@ -371,20 +412,18 @@ class Poll:
         self._begun = 0.0
         self.requests = 0
         self.errors: list[str] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
+        super().__init__([self._ask])
 
-    def __enter__(self) -> Poll:
+    def __enter__(self) -> t.Self:
         self._begun = time.monotonic()
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_unused: object) -> None:
+    def __exit__(self, *unused: object) -> None:
         # A client that hardly asked proves nothing. A busy machine may make it slower than it wants to be.
-        if not self._thread.is_alive() or self.requests < 10 * (time.monotonic() - self._begun):
+        (thread,) = self._threads
+        if not thread.is_alive() or self.requests < 10 * (time.monotonic() - self._begun):
             self.errors.append(f"only {self.requests} requests were made")
-        self._stop.set()
-        self._thread.join()
+        super().__exit__(*unused)
 
     def _ask(self) -> None:
         pause = 0.02

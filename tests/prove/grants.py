@@ -19,7 +19,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -31,7 +30,7 @@ import lab  # noqa: E402
 import mysql  # noqa: E402
 import pymysql  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError  # noqa: E402
-from drift_site import Failed, parser, say, scratch  # noqa: E402
+from drift_site import Failed, chosen, parser, promised, say, scratch  # noqa: E402
 from hypothesis.errors import HypothesisException  # noqa: E402
 
 TOPIC = "grants"
@@ -42,22 +41,7 @@ WRONG = (Failed, AssertionError, MooringError, HypothesisException, lab.LabError
 
 def prove_case(case: t.Callable[[t.Any], None], place: t.Any) -> bool:
     """One case; whether it is as promised."""
-    name = (case.__doc__ or "").strip().rstrip(".")
-    started = time.monotonic()
-    try:
-        case(place)
-        why = ""
-    except WRONG as error:
-        why = f"{type(error).__name__}: {error}"
-    place.say(f"{'NOT OK' if why else 'ok':<6} {name} ({time.monotonic() - started:.0f} s)")
-    if why:
-        place.say(f"       {why[-1500:]}")
-    return not why
-
-
-def chosen(cases: t.Iterable[t.Any], only: t.Sequence[str]) -> list[t.Any]:
-    """The cases that are asked for."""
-    return [case for case in cases if not only or any(word in (case.__doc__ or "") for word in only)]
+    return promised(place, case, lambda: case(place), WRONG)
 
 
 def on_a_server(cases: t.Sequence[t.Any], directory: pathlib.Path, figures: grants_cases.Figures) -> int:

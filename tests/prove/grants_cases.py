@@ -30,7 +30,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
 from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import decide
 from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import same
 from ansible_collections.mooring.stack.plugins.module_utils._show_grants import parse
-from drift_site import Failed, say
+from drift_site import Failed, Threads, say
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_mysql_grants import begin, client, holdings, stable, test_what_is_read_is_what_the_server_answers
@@ -276,24 +276,6 @@ def _questions(session: t.Any) -> int:
 
 
 # -- passwords ---------------------------------------------------------------------------------
-
-
-class Threads:
-    """Something that goes on beside a case until it ends; whoever inherits looks at ``_stop``."""
-
-    def __init__(self, targets: t.Iterable[t.Callable[[], None]]) -> None:
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=target) for target in targets]
-
-    def __enter__(self) -> t.Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_unused: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 class Logins(Threads):

@@ -16,7 +16,6 @@ if all are good.
 from __future__ import annotations
 
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -26,7 +25,7 @@ sys.path[:0] = [str(ROOT / part) for part in (".collections", "tests/lab", "test
 import lab  # noqa: E402
 import releases_cases  # noqa: E402
 import releases_kills  # noqa: E402
-from drift_site import Failed, parser, scratch  # noqa: E402
+from drift_site import Failed, chosen, parser, promised, scratch  # noqa: E402
 from releases_site import ROLLBACK_MS, SWITCH_MS, TOPIC, Case, Figures, Place  # noqa: E402
 
 # Deploys, rollbacks, failing deploys, kills.
@@ -36,26 +35,18 @@ CASES: tuple[Case, ...] = (*releases_cases.CASES, *releases_kills.CASES)
 
 def prove_case(place: Place, case: Case) -> bool:
     """One case: what it promises."""
-    name = (case.__doc__ or "").strip().rstrip(".")
-    started = time.monotonic()
-    try:
-        case(place)
-        why = ""
-    except (Failed, subprocess.SubprocessError) as error:
-        why = str(error)
-    place.say(f"{'NOT OK' if why else 'ok':<6} {name} ({time.monotonic() - started:.0f} s)")
-    if why:
-        place.say(f"       {why[-2500:]}")
+    kept = promised(place, case, lambda: case(place))
+    if not kept:
         # The next case starts from what is declared, whatever became of this one.
         place.declare_again()
         place.deploy(place.new())
-    return not why
+    return kept
 
 
 def main() -> int:
     """Parse, prove, clean up."""
     args = parser(__doc__ or "", "cases whose first line contains this").parse_args()
-    cases = [case for case in CASES if not args.only or any(word in (case.__doc__ or "") for word in args.only)]
+    cases = chosen(CASES, args.only)
     figures = Figures()
     started = time.monotonic()
     with scratch(TOPIC, args) as directory:

@@ -17,6 +17,7 @@ reason, where Maven reaches no repository.
 from __future__ import annotations
 
 import argparse
+import functools
 import http.client
 import json
 import pathlib
@@ -33,7 +34,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/prove")]
 import lab  # noqa: E402
 import load  # noqa: E402
 import spring  # noqa: E402  the one of tests/lab, which stands first
-from drift_site import IMAGES, Failed, Run, Site, parser, scratch  # noqa: E402
+from drift_site import IMAGES, Failed, Run, Site, Threads, parser, scratch  # noqa: E402
 
 NAME, PORT = "shop.test", 443
 PASSWORDS = {"vault_shop_mysql_password": "sentinel-mysql-1", "vault_shop_redis_password": "sentinel-redis-1"}
@@ -80,25 +81,14 @@ def inventory() -> dict[str, dict[str, t.Any]]:
         "app_blue_green": application(0)}
 
 
-class Slow:
+class Slow(Threads):
     """Clients whose requests take long, one begun every few seconds."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(SLOW_CLIENTS)]
+        super().__init__(functools.partial(self._ask, number) for number in range(SLOW_CLIENTS))
         self.answered: list[tuple[float, float]] = []
         self.errors: list[str] = []
-
-    def __enter__(self) -> Slow:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_unused: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _ask(self, number: int) -> None:
         self._stop.wait(number * SLOW_SECONDS / SLOW_CLIENTS)
