@@ -23,6 +23,7 @@ from releases_site import (
     LOCK,
     PAUSED,
     PROXY,
+    READINESS,
     RECORD,
     Case,
     Load,
@@ -217,11 +218,14 @@ def _locked(place: Place) -> dict[str, t.Any]:
 
 def two_at_once(place: Place) -> None:
     """Lock: of two deployments at once the second is told who holds the lock, and the first goes on."""
-    first, second = place.new(START_SECONDS=8), place.new()
+    # The second waits for a module call that is at work, 50 s at most, and would have its turn after a quick first.
+    first, second = place.new(START_SECONDS=75), place.new()
+    place.declare_again(readiness={**READINESS, "timeout": 120})
     process = place.start_deploy(first)
     holder = _locked(place)["holder"]
     refused = place.deploy(second)
     output = process.communicate()[0]
+    place.declare_again()
     said = f"holds the deployment lock of '{APPLICATION}' since"
     told = (said, f"for release {first}", f"process {holder['pid']} on {socket.gethostname()}")
     if refused.status == 0 or any(words not in refused.output for words in told):

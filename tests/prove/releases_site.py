@@ -35,6 +35,7 @@ PYTHON = ("python3", "-B", "/proof/releases_app.py")
 # Of the platform's images this one has a Python, and neither a health check nor anything else of an application.
 BASE = "mooring.local/certbot:4"
 IMAGES = ("mooring.local/nginx:1.26", "mooring.local/pebble:2", BASE)
+READINESS = {"path": "/readyz", "condition": "status == 'UP'", "timeout": 12, "watch": 2}
 # For how long a colour may finish what it does: longer than the longest request of the load.
 DRAIN_SECONDS = 22
 SWITCH_MS, ROLLBACK_MS = 50, 1000
@@ -52,7 +53,7 @@ def declared(**options: t.Any) -> dict[str, t.Any]:
         "name": APPLICATION, "image": REPOSITORY, "release": "r0", "env": {}, "secrets": {}, "memory": "192m",
         "migrate": [*PYTHON, "migrate"], "url": f"https://{NAME}:{PORT}/api/hello", "drain_seconds": DRAIN_SECONDS,
         "start_timeout": 60,
-        "readiness": {"path": "/readyz", "condition": "status == 'UP'", "timeout": 12, "watch": 2}, **options}
+        "readiness": READINESS, **options}
     return {"app_blue_green_applications": [application]}
 
 
