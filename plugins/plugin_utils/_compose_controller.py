@@ -142,11 +142,11 @@ class Controller:
             folders.sort()
             for name in sorted(names):
                 full = os.path.join(folder, name)
-                path = os.path.relpath(full, source)
+                path = os.path.relpath(full, source).removesuffix(".j2")
                 if under(path, without):
                     continue
                 if name.endswith(".j2"):
-                    rendered[path[: -len(".j2")]] = str(template.run([full], variables)[0])
+                    rendered[path] = str(template.run([full], variables)[0])
                 else:
                     with open(full, encoding="utf-8", errors="surrogateescape") as stream:
                         rendered[path] = stream.read()

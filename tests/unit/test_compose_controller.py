@@ -76,3 +76,15 @@ def test_variables_of_a_tree_come_before_the_task_s_and_stay_here(tmp_path, monk
     (file,) = [entry["content"] for entry in arguments["tree"] if entry["path"] == "compose.yml"]
     assert "image: own:2" in file and "user: one" in file
     assert "variables" not in arguments and "sesame-open" not in str(arguments)
+
+
+def test_a_part_that_is_left_out_is_named_as_it_would_lie_on_the_host(tmp_path, monkeypatch):
+    monkeypatch.setattr(_compose_controller.lookup_loader, "get", lambda *_names, **_options: Template())
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'web:1'}}")
+    (tmp_path / "own.conf.j2").write_text("{{ nobody_has_set_it.at_all }}")
+    action = types.SimpleNamespace(
+        _loader=None, _templar=None, _task=types.SimpleNamespace(tags=[], _role=None))
+    arguments = Controller(action, {}).arguments({
+        "name": "trial", "src": str(tmp_path), "without": ["own.conf"], "root": "/srv", "prefix": "p", "network": "n",
+        "service_defaults": {}, "allow_stateful_restart": False})
+    assert {entry["path"] for entry in arguments["tree"]} == {"compose.yml"}
