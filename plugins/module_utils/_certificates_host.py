@@ -51,19 +51,6 @@ def utcnow() -> dt.datetime:
     return dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
 
 
-def container_address(docker: Docker, container: str, network: str) -> str:
-    """Address of a container on a network, "" where it does not run: there may be no engine at all yet."""
-    if not docker.installed():
-        return ""
-    try:
-        found = docker.inspect("container", [container])
-    except CommandFailed:
-        return ""
-    if not found or not found[0]["State"]["Running"]:
-        return ""
-    return (found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")
-
-
 @dataclasses.dataclass(frozen=True)
 class Mode:
     """Mode and owner of a file, as found and as declared."""
@@ -272,7 +259,7 @@ class Proxy:
                 return socket.gethostbyname(self.container)
             except OSError:
                 return ""
-        return container_address(self.docker, self.container, self.network)
+        return self.docker.address(self.container, self.network)
 
     def reload(self) -> None:
         """Let a proxy that keeps what it has read read its certificates again."""

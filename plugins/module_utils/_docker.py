@@ -191,6 +191,18 @@ class Docker:
         """``docker inspect`` of every container of a Compose project, stopped ones too."""
         return self.inspect("container", self.containers(f"com.docker.compose.project={project}", NO_ONE_OFF))
 
+    def address(self, container: str, network: str) -> str:
+        """Address of a container on a network, "" where it does not run: there may be no engine at all yet."""
+        if not self.installed():
+            return ""
+        try:
+            found = self.inspect("container", [container])
+        except CommandFailed:
+            return ""
+        if not found or not found[0]["State"]["Running"]:
+            return ""
+        return str((found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", ""))
+
     def last_ending(self, container: str, since: float, until: float) -> str:
         """How the container's process last ended between two times (seconds since 1970); "" if it did not.
 

@@ -12,7 +12,6 @@ import urllib.parse
 
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
-from ansible_collections.mooring.stack.plugins.module_utils._certificates_host import container_address
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -60,7 +59,7 @@ def fetch(url: str, address: str, ca_file: str) -> bytes:
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read the file and the CA, decide, write; the result. Raises :class:`MooringError`."""
     held = (files.read_text(params["path"]) or "").encode("utf-8", "surrogateescape")
-    address = container_address(Docker(module.run_command), params["container"], params["network"])
+    address = Docker(module.run_command).address(params["container"], params["network"])
     if not address and not module.check_mode:
         raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
     # In check mode a CA that does not run, or is up for a moment between two crashes, will start with a new root.
