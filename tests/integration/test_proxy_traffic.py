@@ -6,30 +6,22 @@
 from __future__ import annotations
 
 import collections
-import http.client
+import contextlib
 import json
-import os
 import pathlib
 import random
 import re
 import secrets
-import ssl
-import subprocess
-import sys
 import time
 import typing as t
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils._canary import Seen
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
-from conftest import ROOT, docker
+from conftest import docker
+from nginx_proxy import NAME, NginxProxy, make_readable, start_replica
 
-NAME = "shop.test"
-NGINX = "mooring.local/nginx:1.26"
-UID = 101
-APP = pathlib.Path(__file__).parent / "traffic" / "app.py"
 REPLICAS = ("blue", "blue-2", "green", "green-2", "green-3")
 ROUTES = [
     {"path": "/app", "application": "shop", "access": "public"},
@@ -49,112 +41,37 @@ class Answer(t.NamedTuple):
     cookie: str
 
 
-class Platform:
+class Platform(NginxProxy):
     """nginx and five replicas of an application, of which ``blue-2`` drops each question for ``ok``."""
 
     def __init__(self, directory: pathlib.Path, image: str) -> None:
-        self.directory, self.image = directory, image
-        self.prefix = f"mooringtest{secrets.token_hex(3)}"
-        self.proxy = Proxy(str(directory / "run" / "control.sock"), str(directory / "releases"))
+        super().__init__(directory, f"mooringtest{secrets.token_hex(3)}", ROUTES)
+        self.image = image
 
     def start(self) -> None:
-        self.render()
-        for name in ("run", "releases", "certificates/platform", "webroot", "secrets"):
-            (self.directory / name).mkdir(parents=True)
-        os.chown(self.directory / "run", UID, UID)
-        certificate = self.directory / "certificates" / "platform"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-subj", f"/CN={NAME}", "-keyout", str(certificate / "privkey.pem"),
-             "-out", str(certificate / "fullchain.pem")], check=True, capture_output=True)
-        (certificate / "privkey.pem").chmod(0o644)
         docker("network", "create", "--label", "mooring.test=1", self.prefix)
         for replica in REPLICAS:
-            colour, _dash, number = replica.partition("-")
-            aliases = [f"shop-{colour}", f"shop-{colour}-{number or 1}"]
-            docker("run", "--detach", "--label", "mooring.test=1", "--network", self.prefix, "--name",
-                   f"{self.prefix}-{replica}", *(f"--network-alias={alias}" for alias in aliases),
-                   "--env", f"NAME={replica}", "--env", f"DROPS={DROPS.get(replica, '')}",
-                   "--volume", f"{APP}:/app.py:ro", self.image, "python3", "-B", "/app.py")
-        paths = {"nginx": "/etc/mooring:ro", "certificates": "/var/lib/mooring/certificates:ro",
-                 "releases": "/var/lib/mooring/releases:ro", "webroot": "/var/lib/mooring/webroot:ro",
-                 "run": "/run/mooring", "secrets": "/run/secrets:ro"}
-        docker("run", "--detach", "--label", "mooring.test=1", "--network", self.prefix, "--name",
-               f"{self.prefix}-proxy", "--user", str(UID), "--tmpfs", "/tmp:mode=1777",
-               *(f"--volume={self.directory / path}:{target}" for path, target in paths.items()),
-               NGINX, "sh", "/etc/mooring/start.sh")
-        self.address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
-                              f"{self.prefix}-proxy")
-        limit = time.monotonic() + 30
-        while self.proxy_is_down():
-            assert time.monotonic() < limit, docker("logs", f"{self.prefix}-proxy")
-            time.sleep(0.1)
-
-    def proxy_is_down(self) -> bool:
-        try:
-            self.proxy.traffic("shop")
-        except MooringError:
-            return True
-        return False
-
-    def render(self) -> None:
-        """The role's tree, by Ansible with the role's own defaults and variables."""
-        source = ROOT / "roles/nginx_certbot/templates/project/nginx"
-        files = [str(path.relative_to(source)) for path in sorted(source.rglob("*")) if path.is_file()]
-        for path in files:
-            (self.directory / "nginx" / path).parent.mkdir(parents=True, exist_ok=True)
-        variables = {
-            "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "mooring_domain": NAME,
-            "mooring_root": "/opt/mooring", "mooring_prefix": self.prefix, "nginx_certbot_routes": ROUTES}
-        playbook = self.directory / "render.yml"
-        playbook.write_text(json.dumps([{
-            "hosts": "localhost", "gather_facts": False,
-            "vars_files": [str(ROOT / f"roles/nginx_certbot/{part}/main.yml") for part in ("defaults", "vars")],
-            "tasks": [{"ansible.builtin.template": {
-                "src": f"{source}/{{{{ item }}}}", "mode": "0644",
-                "dest": f"{self.directory}/nginx/{{{{ item | regex_replace('[.]j2$', '') }}}}"}, "loop": files}]}]))
-        done = subprocess.run(
-            [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook),
-             "-e", json.dumps(variables)], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+            start_replica(self.prefix, self.image, replica, DROPS.get(replica, ""))
+        super().start()
 
     def ask(self, path: str = "/app/ok", method: str = "GET", body: bytes | None = None, cookie: str = "") -> Answer:
         """One request on a connection of its own."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(self.address, context=context, timeout=30)
-        # The name decides which server answers.
-        connection._context.server_hostname = NAME
-        try:
-            connection.connect = lambda: self._connect(connection, context)
+        with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, body, {"Host": NAME, **({"Cookie": cookie} if cookie else {})})
             response = connection.getresponse()
             text = response.read().decode()
             who, _space, digest = text.partition(" ") if response.status == 200 or "html" not in text else ("", "", "")
             return Answer(response.status, who, digest, response.getheader("Set-Cookie") or "")
-        finally:
-            connection.close()
-
-    @staticmethod
-    def _connect(connection: http.client.HTTPSConnection, context: ssl.SSLContext) -> None:
-        http.client.HTTPConnection.connect(connection)
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=NAME)
 
     def count(self, times: int, *arguments: t.Any, **keywords: t.Any) -> collections.Counter[str]:
         """How often each replica answered."""
         return collections.Counter(self.ask(*arguments, **keywords).who for _turn in range(times))
 
-    def serve(self, line: str) -> None:
-        """Let these get the requests; also forgets who failed."""
-        traffic = Traffic.from_line(line)
-        assert traffic is not None
-        self.proxy.switch("shop", traffic)
-
     def seen(self, answers: int) -> dict[str, Seen]:
         """How each colour answered, once so many answers are counted: that is after they were sent."""
         limit = time.monotonic() + 10
         while True:
-            seen = self.proxy.seen("shop")
+            seen = self.control.seen("shop")
             if sum(colour.requests for colour in seen.values()) >= answers:
                 return seen
             assert time.monotonic() < limit, seen
@@ -169,8 +86,7 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, image: str) -> t.Iterator[Platform]:
     directory = tmp_path_factory.mktemp("proxy")
-    for parent in (directory, *directory.parents[:3]):
-        parent.chmod(0o755)
+    make_readable(directory)
     platform = Platform(directory, image)
     try:
         platform.start()
@@ -202,7 +118,7 @@ def test_a_replica_that_fails_is_spared_and_nobody_notices(platform):
     platform.serve("blue*2")
     answers = platform.count(60)
     assert answers == {"blue": 60}, "each question that blue-2 dropped was asked once more"
-    log = docker("logs", f"{platform.prefix}-proxy").splitlines()[-60:]
+    log = docker("logs", platform.container).splitlines()[-60:]
     dropped = [line for line in log if "502" in json.loads(line)["upstream_status"]]
     assert 3 <= len(dropped) <= 6, "three failures, and what was under way"
     # It gets another chance some seconds later.
@@ -310,7 +226,7 @@ def test_how_each_colour_answers_is_counted(platform):
         assert 0.2 < colour.error_ratio < 0.8
         assert 0 < colour.latency < 5
     platform.serve("blue green*3=50")
-    assert platform.proxy.seen("shop")["green"].requests == 0, "a new share begins anew"
+    assert platform.control.seen("shop")["green"].requests == 0, "a new share begins anew"
     for _turn in range(20):
         platform.ask("/app/slow")
     assert 0.3 <= platform.seen(20)["green"].latency < 5
@@ -321,19 +237,15 @@ def test_how_each_colour_answers_is_counted(platform):
     assert seen["green"].errors == 0 < seen["blue"].errors
     platform.serve("blue")
     platform.ask("/app/503")
-    assert platform.proxy.seen("shop")["blue"].requests == 0, "nothing is compared, so nothing is counted"
+    assert platform.control.seen("shop")["blue"].requests == 0, "nothing is compared, so nothing is counted"
 
 
 def test_the_line_survives_a_reload_and_a_restart(platform):
     platform.serve("blue green*3=10 sticky")
-    docker("exec", f"{platform.prefix}-proxy", "nginx", "-s", "reload", "-c", "/etc/mooring/nginx.conf")
-    assert platform.proxy.traffic("shop") == Traffic("blue", 1, 10, 3, True)
-    docker("restart", "--time", "5", f"{platform.prefix}-proxy")
-    limit = time.monotonic() + 30
-    while platform.proxy_is_down():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
-    assert platform.proxy.traffic("shop") == Traffic("blue", 1, 10, 3, True)
+    platform.reload()
+    assert platform.control.traffic("shop") == Traffic("blue", 1, 10, 3, True)
+    platform.restart()
+    assert platform.control.traffic("shop") == Traffic("blue", 1, 10, 3, True)
 
 
 def test_the_proxy_and_the_modules_read_the_same_lines(platform):
@@ -345,9 +257,9 @@ def test_the_proxy_and_the_modules_read_the_same_lines(platform):
     file = platform.directory / "releases" / "shop"
     for line in lines:
         file.write_text(line)
-        declared = platform.proxy.declared("shop")
+        declared = platform.control.declared("shop")
         try:
-            told = platform.proxy._request("POST", "shop").get("traffic")
+            told = platform.control._request("POST", "shop").get("traffic")
         except MooringError as error:
             assert "no line of traffic" in str(error)
             assert declared is None, f"the proxy refuses {line!r}"
@@ -359,4 +271,4 @@ def test_the_proxy_and_the_modules_read_the_same_lines(platform):
 def test_each_application_has_its_own(platform):
     assert platform.ask("/other/ok").status == 502, "nothing was released of it"
     with pytest.raises(MooringError, match="no route leads"):
-        platform.proxy.switch("third", Traffic("blue"))
+        platform.control.switch("third", Traffic("blue"))

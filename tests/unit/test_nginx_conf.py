@@ -40,11 +40,14 @@ http {
     js_import certificates from certificates.js;
     js_set $mooring_certificate certificates.version;
     map $mooring_shared $mooring_counted { default ""; 1 $mooring_seen; }
+    js_import metrics from metrics.js;
+    js_shared_dict_zone zone=measured:256k type=number;
+    js_set $mooring_measured metrics.measured;
     map $http_x { "~^[A-Za-z0-9._-]{8,64}$" $http_x; default $request_id; }
     log_format mooring escape=json
         '{"time":"$time_iso8601",'
         '"status":$status}';
-    server { location /releases/ { js_content releases.control; } }
+    server { location /releases/ { js_content releases.control; } location = /metrics { js_content metrics.answer; } }
 }
 """
 
@@ -74,7 +77,8 @@ def test_a_plain_proxy_has_no_javascript_but_for_certificates() -> None:
         "js_path /etc/mooring/njs/;\n", "js_import certificates from certificates.js;\n",
         "js_set $mooring_certificate certificates.version;\n"]
     said = str(http)
-    assert "releases." not in said
+    assert "releases." not in said and "metrics." not in said
+    assert 'map "" $mooring_measured {\ndefault "";\n}\n' in said
     assert 'map "" $mooring_colour {\ndefault "";\n}\n' in said
     assert 'map "" $mooring_counted {\ndefault "";\n}\n' in said and "$mooring_shared" not in said
     assert "location /releases/ {\nreturn 404;\n}\n" in said
