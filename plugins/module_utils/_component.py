@@ -33,8 +33,9 @@ Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
-    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "mysql_grants", "platform_status",
-    "postgres_databases", "preflight_facts", "redis_server", "release_info", "release_switch", "shared_directory",
+    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "engine_socket", "mysql_grants",
+    "platform_status", "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info",
+    "release_switch", "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -102,6 +103,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_engine_info as code
     elif name == "docker_network":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as code
+    elif name == "engine_socket":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_engine_socket as code
     elif name == "mysql_grants":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_mysql_grants as code
     elif name == "platform_status":
@@ -110,6 +113,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_postgres_databases as code
     elif name == "preflight_facts":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_preflight_facts as code
+    elif name == "prometheus_targets":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_prometheus_targets as code
     elif name == "redis_server":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_redis_server as code
     elif name == "release_info":
