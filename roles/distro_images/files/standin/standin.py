@@ -1,0 +1,278 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for Grafana, Loki, Alloy and Promtail where no registry gives their images.
+
+It is the program whose name it is started by, and does of it what a deployment meets: reads
+its configuration, checks it, writes to its volume, answers health checks and a websocket, and
+ends when it is told to. It keeps no logs and draws no curves, and says so at each start.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import yaml
+
+# RFC 6455, section 1.3.
+WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Wrong(Exception):
+    """The configuration or the command line is not one of the program's."""
+
+
+class StrictLoader(yaml.SafeLoader):
+    """YAML without keys that occur twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _value in node.value]
+        if len(keys) != len(set(keys)):
+            raise Wrong(f"line {node.start_mark.line + 1}: a key occurs twice")
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str) -> dict:
+    """The mapping in a file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, StrictLoader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise Wrong(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise Wrong(f"{path}: not a mapping")
+    return content
+
+
+def check_alloy(path: str) -> None:
+    """Strings end on their line, and each bracket has its other one."""
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Wrong(f"{path}: {error}") from error
+    pairs, opened = {")": "(", "]": "[", "}": "{"}, []
+    for token in re.finditer(r'//[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`|\n|["`()\[\]{}]', text):
+        line = text.count("\n", 0, token.start()) + 1
+        if token[0] in ('"', "`"):
+            raise Wrong(f"{path}:{line}: a string does not end")
+        if token[0] in pairs.values():
+            opened.append(token[0])
+        elif token[0] in pairs and (not opened or opened.pop() != pairs[token[0]]):
+            raise Wrong(f"{path}:{line}: {token[0]} closes nothing")
+    if opened:
+        raise Wrong(f"{path}: {opened[-1]} is not closed")
+
+
+def options(arguments: list[str]) -> dict[str, str]:
+    """``-name=value``, ``--name=value`` and ``-name`` by name."""
+    pairs = (argument.lstrip("-").partition("=") for argument in arguments if argument.startswith("-"))
+    return {name: value for name, _sign, value in pairs}
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """One request; ``pages`` of the server are what is answered by path, ``program`` who is played."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = urllib.parse.urlsplit(self.path).path
+        prefix = self.server.prefix
+        if prefix and not (path + "/").startswith(prefix + "/"):
+            self.send(301, "", Location=self.server.root)
+        elif path == f"{prefix}/metrics":
+            self.send(200, f'# TYPE standin_info gauge\nstandin_info{{program="{self.server.program}"}} 1\n')
+        elif path == f"{prefix}/api/live/ws" and self.server.program == "grafana":
+            self.websocket()
+        elif (path.removeprefix(prefix) or "/") in self.server.pages:
+            kind, body = self.server.pages[path.removeprefix(prefix) or "/"]
+            self.send(200, body, **{"Content-Type": kind})
+        else:
+            self.send(404, "not found\n")
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urllib.parse.urlsplit(self.path).path.removeprefix(self.server.prefix)
+        if self.server.program == "loki" and path == "/loki/api/v1/push":
+            self.send(204, "")
+        elif self.server.program == "alloy" and path == "/-/reload":
+            self.send(200, "config reloaded\n")
+        elif self.server.program == "grafana" and path == "/login":
+            login = json.loads(body or b"{}")
+            good = login.get("user") == "admin" and fingerprint(login.get("password", "")) == (
+                json.loads(database().read_text())["admin"])
+            self.send(200 if good else 401, json.dumps({"message": "Logged in" if good else "Invalid login"}))
+        else:
+            self.send(404, "not found\n")
+
+    def send(self, status: int, body: str, **headers: str) -> None:
+        content = body.encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status not in (101, 204):
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def websocket(self) -> None:
+        """The handshake; then each short text comes back as it was."""
+        key = self.headers.get("Sec-WebSocket-Key")
+        if "websocket" not in self.headers.get("Upgrade", "").lower() or not key:
+            self.send(400, "a websocket is expected\n")
+            return
+        accept = base64.b64encode(hashlib.sha1((key + WEBSOCKET).encode()).digest()).decode()
+        self.send(101, "", Upgrade="websocket", Connection="Upgrade", **{"Sec-WebSocket-Accept": accept})
+        self.close_connection = True
+        while len(head := self.rfile.read(2)) == 2 and head[0] & 0x0F == 1 and head[1] & 0x7F < 126:
+            mask, masked = self.rfile.read(4), self.rfile.read(head[1] & 0x7F)
+            text = bytes(byte ^ mask[place % 4] for place, byte in enumerate(masked))
+            self.wfile.write(bytes([0x81, len(text)]) + text)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Health checks would fill the log."""
+
+
+def serve(program: str, address: tuple[str, int], pages: dict[str, tuple[str, str]], prefix: str = "",
+          root: str = "") -> None:
+    """Answer until SIGTERM or SIGINT."""
+    server = http.server.ThreadingHTTPServer(address, Answer)
+    server.daemon_threads = True
+    server.program, server.pages, server.prefix, server.root = program, pages, prefix, root
+    print(f"standin: this is not {program}, it only answers as {program} does, on port {address[1]}", flush=True)
+    server.serve_forever()
+
+
+def text(body: str) -> tuple[str, str]:
+    return "text/plain; charset=utf-8", body
+
+
+def document(value: object) -> tuple[str, str]:
+    return "application/json", json.dumps(value)
+
+
+def writable(directory: str) -> None:
+    """What is written there is there after a restart, if it is a volume."""
+    place = pathlib.Path(directory)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "standin").write_text("")
+    except OSError as error:
+        raise Wrong(f"{directory}: {error}") from error
+
+
+def loki(arguments: list[str]) -> None:
+    """cmd/loki: -health (3.7), -verify-config, -config.file."""
+    given = options(arguments)
+    if "health" in given:
+        try:
+            with urllib.request.urlopen(given.get("health.url") or "http://localhost:3100/ready", timeout=5):
+                return
+        except (urllib.error.URLError, OSError) as error:
+            raise Wrong(f"Health check failed: {error}") from error
+    config = read_yaml(given.get("config.file", ""))
+    if "table_manager" in config:
+        raise Wrong("field table_manager not found")
+    if given.get("verify-config", "false") in ("", "true"):
+        return
+    writable(config["common"]["path_prefix"])
+    empty = {"status": "success", "data": {"resultType": "streams", "result": []}}
+    serve("loki", ("", config["server"]["http_listen_port"]), {
+        "/ready": text("ready\n"), "/loki/api/v1/labels": document({"status": "success", "data": []}),
+        "/loki/api/v1/query_range": document(empty), "/loki/api/v1/query": document(empty)})
+
+
+def alloy(arguments: list[str]) -> None:
+    """alloy validate FILE, alloy fmt FILE, alloy run FILE."""
+    command, *rest = arguments or [""]
+    given, files = options(rest), [one for one in rest if not one.startswith("-")]
+    if command not in ("validate", "fmt", "run") or len(files) != 1:
+        raise Wrong("usage: alloy validate|fmt|run [options] FILE")
+    check_alloy(files[0])
+    if command == "run":
+        writable(given.get("storage.path", "data-alloy"))
+        host, _colon, port = given.get("server.http.listen-addr", "127.0.0.1:12345").rpartition(":")
+        serve("alloy", (host, int(port)), {
+            "/-/ready": text("Alloy is ready.\n"), "/-/healthy": text("All Alloy components are healthy.\n")})
+
+
+def promtail(arguments: list[str]) -> None:
+    """clients/cmd/promtail: -check-syntax, -config.file."""
+    given = options(arguments)
+    config = read_yaml(given.get("config.file", ""))
+    if "check-syntax" not in given:
+        writable(str(pathlib.Path(config["positions"]["filename"]).parent))
+        serve("promtail", ("", config["server"]["http_listen_port"]), {"/ready": text("Ready\n")})
+
+
+def fingerprint(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+def database() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("GF_PATHS_DATA", "/var/lib/grafana"), "grafana.db")
+
+
+def set_password(password: str) -> None:
+    database().write_text(json.dumps({"admin": fingerprint(password)}))
+
+
+def grafana(arguments: list[str]) -> None:
+    """The server, as /run.sh starts it, and the one command of its CLI that is used."""
+    if arguments:
+        if arguments[0] != "cli" or not {"reset-admin-password", "--password-from-stdin"} <= set(arguments):
+            raise Wrong("usage: grafana cli admin reset-admin-password --password-from-stdin")
+        set_password(sys.stdin.readline().rstrip("\n"))
+        return
+    # Read when the database is made, and never again.
+    if not database().exists():
+        set_password(pathlib.Path(os.environ["GF_SECURITY_ADMIN_PASSWORD__FILE"]).read_text().rstrip("\n"))
+    provisioning = pathlib.Path(os.environ.get("GF_PATHS_PROVISIONING", "/etc/grafana/provisioning"))
+    for path in sorted([*provisioning.glob("datasources/*.y*ml"), *provisioning.glob("dashboards/*.y*ml")]):
+        for provider in read_yaml(str(path)).get("providers", []):
+            for file in pathlib.Path(provider["options"]["path"]).glob("*.json"):
+                json.loads(file.read_text())
+    root = os.environ.get("GF_SERVER_ROOT_URL", "http://localhost:3000/")
+    below = os.environ.get("GF_SERVER_SERVE_FROM_SUB_PATH") == "true"
+    page = ("text/html; charset=utf-8", "<!doctype html><title>standin</title><p>This is not Grafana: no registry gave "
+            "its image. It only answers as Grafana does.</p>\n")
+    health = document({"database": "ok", "version": "standin", "commit": "standin"})
+    serve("grafana", ("", int(os.environ.get("GF_SERVER_HTTP_PORT", "3000"))),
+          {"/": page, "/login": page, "/api/health": health},
+          urllib.parse.urlsplit(root).path.rstrip("/") if below else "", root)
+
+
+PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafana, "run.sh": grafana}
+
+
+def main() -> int:
+    """Be the program whose name this was started by."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_arguments: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    name = pathlib.Path(sys.argv[0]).name
+    try:
+        if name not in PROGRAMS:
+            raise Wrong(f"start it as one of {', '.join(PROGRAMS)}")
+        PROGRAMS[name](sys.argv[1:])
+    except (Wrong, OSError, KeyError, ValueError) as error:
+        print(f"standin {name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
