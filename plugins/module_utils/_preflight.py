@@ -32,6 +32,7 @@ NEEDS = {
     "data_stores": ["docker_engine"],
     "distro_images": ["docker_engine"],
     "drift_schedule": [],
+    "monitoring": ["docker_engine"],
     "nginx_certbot": ["docker_engine"],
 }
 
@@ -226,6 +227,12 @@ def _duration(value: t.Any) -> tuple[str, str] | None:
     return f"'{value}' is not a duration", "Write a number with a unit, such as 60s"
 
 
+def _days(value: t.Any) -> tuple[str, str] | None:
+    if re.fullmatch(r"[1-9][0-9]*d", str(value)):
+        return None
+    return f"'{value}' is not a number of days", "Write it like 30d"
+
+
 def _bind(value: t.Any) -> tuple[str, str] | None:
     if parse_bind(value):
         return None
@@ -319,6 +326,8 @@ CHECKS: dict[str, Check] = {
     "image": _image,
     "max_body": _size,
     "memory": _memory,
+    "monitoring_disk": _size,
+    "monitoring_retention": _days,
     "memory_minimum": _size,
     "disk_minimum": _size,
     "mooring_network": _name,
@@ -352,7 +361,7 @@ def check_for(name: str) -> Check | None:
 
 def is_secret(name: str) -> bool:
     """Whether a value of this name must not be printed."""
-    return re.search(r"passw|secret|token|private|hash|salt|credential|vault_", name, re.IGNORECASE) is not None
+    return re.search(r"passw|secret|token|private|hash|salt|credential|webhook|vault_", name, re.IGNORECASE) is not None
 
 
 def leaves(value: t.Any, path: str = "", key: str = "") -> t.Iterator[tuple[str, str, t.Any]]:
@@ -677,7 +686,8 @@ _APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,54}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
-PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data"}
+PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "prometheus-data", "alertmanager-data",
+                    "loki-data", "grafana-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -692,6 +702,47 @@ def applications(host: Host) -> list[tuple[int, dict[str, t.Any]]]:
 def application_names(host: Host) -> list[str]:
     """Their names, those that are texts."""
     return [entry["name"] for _index, entry in applications(host) if isinstance(entry.get("name"), str)]
+
+
+def check_monitoring(host: Host) -> t.Iterator[Problem]:
+    """Its accounts have passwords, its probes different names, and what somebody else reads can be read."""
+    if "monitoring" not in host.groups:
+        return
+
+    def problem(variable: str, text: str, remedy: str, path: str = "") -> Problem:
+        setting = host.settings.get(variable, Setting())
+        return Problem(host.name, spell(variable, path), setting.source_of(path) if path else setting.source, text,
+                       remedy)
+
+    components = host.get("monitoring_components", [])
+    if isinstance(components, list) and "data_stores" in components:
+        for store in ("mysql", "redis"):
+            variable = f"monitoring_{store}_password"
+            if not host.get(variable) and not host.settings.get(variable, Setting()).errors:
+                yield problem(variable, f"is not set, but the exporter of {store} has to log in",
+                              "Give it the password of the account exporter that data_stores declares")
+    if host.get("monitoring_grafana_image") and not host.get("monitoring_grafana_admin_password") and not (
+            host.settings.get("monitoring_grafana_admin_password", Setting()).errors):
+        yield problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
+                      "Set it, or set monitoring_grafana_image to null")
+    memory = size_in_bytes(host.get("monitoring_memory", "1g")) or 0
+    if 0 < memory < 1024**3:
+        yield problem("monitoring_memory", f"{_human(memory)} are too little for all its services",
+                      "Give at least 1g")
+    seen: dict[str, int] = {}
+    for index, probe in host.items_of("monitoring_probes"):
+        name = str(probe.get("name", ""))
+        if name in seen:
+            yield problem("monitoring_probes", f"the probe '{name}' is declared again", "Give each its own name",
+                          f"[{index}].name")
+        seen.setdefault(name, index)
+    for index, group in host.items_of("monitoring_rules"):
+        if not group.get("name") or not isinstance(group.get("rules"), list):
+            yield problem("monitoring_rules", "is no group of rules", "Write it like {name: shop, rules: [...]}",
+                          f"[{index}]")
+    for index, job in host.items_of("monitoring_scrape_configs"):
+        if not job.get("job_name"):
+            yield problem("monitoring_scrape_configs", "has no job_name", "Give each job its own name", f"[{index}]")
 
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
@@ -819,7 +870,7 @@ def _what_is_mounted(
             mine = str(entry.get("name", ""))
             name = f"{mine}-{source}"
             if not source.startswith("/"):
-                owner = "the data stores" if name in PLATFORM_VOLUMES else engine.setdefault(name, mine)
+                owner = "another component" if name in PLATFORM_VOLUMES else engine.setdefault(name, mine)
                 if owner != mine:
                     yield problem(key, f"the engine would know it as <prefix>-{name}, which is a volume of {owner}",
                                   "Give it another name")
@@ -1067,6 +1118,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_databases(host)
         problems += check_images(host)
         problems += check_applications(host)
+        problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
         problems += check_ports(host)

@@ -247,7 +247,8 @@ class Node:
             raise LabError(f"{self.container} is not running.")
         return address
 
-    def start(self, release: str, variant: str, init: str) -> None:
+    def start(self, release: str, variant: str, init: str, mounts: t.Mapping[str, str] | None = None) -> None:
+        """Start it anew; ``mounts`` are directories of this machine by their place in the node."""
         image = need_image(release, variant)
         self.remove()
         labels = ["--label", f"{LABEL}={self.lab}", "--label", f"{LABEL}.node={self.name}"]
@@ -255,7 +256,8 @@ class Node:
         # --init reaps orphans, as the init of any real machine would, but starts no services
         command = [image] if init == "systemd" else ["--init", image, "sleep", "infinity"]
         docker("run", "--detach", "--name", self.container, "--hostname", self.name, *labels, *NODE_FLAGS,
-               "--volume", f"{self.container}:/var/lib/docker", *command)
+               "--volume", f"{self.container}:/var/lib/docker",
+               *(f"--volume={here}:{there}" for there, here in (mounts or {}).items()), *command)
         if init == "systemd":
             wait_for(f"{self.container} boots", BOOT_LIMIT, self._booted,
                      lambda: self.exec("systemctl", "--failed", "--no-pager", check=False))

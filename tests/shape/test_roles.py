@@ -17,6 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mooring.stack.plugins.action.component import OWN_TASK
 from ansible_collections.mooring.stack.plugins.module_utils._component import NAMES
+from ansible_collections.mooring.stack.plugins.module_utils._preflight import service_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -168,7 +169,7 @@ def test_every_option_is_described(role):
 def test_a_role_has_few_variables(role):
     # About 15, or 8 for each service: the long tail goes through <role>_config_overrides.
     path = role / "templates" / "project" / "compose.yml.j2"
-    services = re.findall(r"^    image:", path.read_text(), re.MULTILINE) if path.exists() else []
+    services = service_names(path.read_text()) if path.exists() else set()
     assert len(options(role)) <= max(20, 8 * len(services))
 
 
@@ -256,7 +257,8 @@ def test_a_step_is_no_task(role):
 def sample(role: pathlib.Path) -> dict[str, t.Any]:
     """Values for a role's template: its defaults, the local inventory and constants for secrets."""
     loader = DataLoader()
-    values: dict[str, t.Any] = {"inventory_dir": str(ROOT / "inventories" / "local"), "role_path": str(role)}
+    values: dict[str, t.Any] = {"inventory_dir": str(ROOT / "inventories" / "local"), "role_path": str(role),
+                                "group_names": [other.name for other in ROLES]}
     for path in (ROOT / "roles" / "platform" / "defaults" / "main.yml", role / "defaults" / "main.yml"):
         values.update(loader.load_from_file(str(path), trusted_as_template=True) or {})
     for path in sorted((ROOT / "inventories" / "local" / "group_vars").rglob("*.yml")):

@@ -99,6 +99,18 @@ GOOD = {
          "canary": {"steps": [10, 50], "latency": 0.5}, "url": "https://platform.our.test/api"},
         {"name": "crm", "image": "registry.our.test:5000/crm", "release": 2, "env": {"JAVA_TOOL_OPTIONS": "-Xmx64m"}},
     ],
+    "monitoring_components": ["data_stores", "nginx_certbot", "monitoring"],
+    "monitoring_memory": "1g",
+    "monitoring_disk": "20g",
+    "monitoring_retention": "30d",
+    "monitoring_mysql_password": "a-secret",
+    "monitoring_redis_password": "a-secret",
+    "monitoring_grafana_image": "grafana/grafana:13.2.0",
+    "monitoring_grafana_admin_password": "a-secret",
+    "monitoring_mattermost_webhook_url": "https://chat.our.test/hooks/a-secret",
+    "monitoring_probes": [{"name": "api", "url": "https://platform.our.test/api"}],
+    "monitoring_rules": [{"name": "shop", "rules": [{"alert": "ShopClosed", "expr": "vector(1)"}]}],
+    "monitoring_scrape_configs": [{"job_name": "shop"}],
     "app_blue_green_only": "",
     "app_blue_green_release": "",
 }
@@ -280,7 +292,7 @@ CASES = [
     ({APP + "volumes": ["one:/data", "two:/data"]}, "'/data' is a directory that another volume has"),
     ({CRM + "name": "demo-x", CRM + "volumes": ["y:/y"], APP + "volumes": ["x-y:/y"]},
      "the engine would know it as <prefix>-demo-x-y, which is a volume of demo. Give it another name."),
-    ({APP + "name": "mysql", APP + "volumes": ["data:/data"]}, "which is a volume of the data stores"),
+    ({APP + "name": "mysql", APP + "volumes": ["data:/data"]}, "which is a volume of another component"),
     ({"nginx_certbot_acme_directory": "acme-ca:14000"}, "is not an http or https URL"),
     ({"nginx_certbot_users.0.password_hash": "plain-text"}, "is not a bcrypt hash"),
     ({"mooring_root": "opt/mooring"}, "is not an absolute path"),
@@ -296,6 +308,24 @@ CASES = [
     ({APP + "drain_seconds": "soon"}, "unable to convert to int"),
     ({APP + "relase": "1"}, "has the unknown key app_blue_green_applications.relase; supported parameters"),
     ({APP + "readiness.successes": "many"}, "app_blue_green_applications"),
+    # monitoring
+    ({"monitoring_components": MISSING},
+     "monitoring_components (inv/group_vars/monitoring/monitoring.yml): is not set"),
+    ({"monitoring_mysql_password": None}, "monitoring_mysql_password (group_vars/monitoring_mysql_password.yml:1): is "
+     "not set, but the exporter of mysql has to log in"),
+    ({"monitoring_redis_password": ""}, "monitoring_redis_password"),  # defect 58
+    ({"monitoring_grafana_admin_password": None}, "is not set, but there is a Grafana"),
+    ({"monitoring_memory": "512m"}, "are too little for all its services"),
+    ({"monitoring_disk": "much"}, "'much' is not a size"),
+    ({"monitoring_retention": "4w"}, "'4w' is not a number of days. Write it like 30d"),
+    ({"monitoring_prometheus_image": "prom/prometheus"}, "has no tag"),  # defect 1
+    ({"monitoring_mattermost_webhook_url": "chat.our.test/hooks"}, "is not an http or https URL"),
+    ({"monitoring_probes": [{"name": "a", "url": "https://a.our.test"}, {"name": "a", "url": "https://b.our.test"}]},
+     "monitoring_probes[1].name (group_vars/monitoring_probes.yml:1): the probe 'a' is declared again"),
+    ({"monitoring_probes.0.url": "api"}, "is not an http or https URL"),
+    ({"monitoring_rules": [{"rules": []}]}, "monitoring_rules[0]"),
+    ({"monitoring_rules": [{"name": "shop"}]}, "is no group of rules"),
+    ({"monitoring_scrape_configs": [{"static_configs": []}]}, "monitoring_scrape_configs[0] (group_vars/monitoring_sc"),
     # routes
     ({ROUTE + ".path": "api"}, "does not start with '/'"),
     ({ROUTE + ".path": "/a b"}, "characters that a path cannot have"),
@@ -303,7 +333,7 @@ CASES = [
     ({ROUTE + ".application": "shop"}, "to the application 'shop', which no host runs. Known applications: crm, demo."),
     ({ROUTE + ".application": MISSING}, "needs either an upstream or an application"),
     ({ROUTE + ".upstream": "http://mysql:3306"}, "needs either an upstream or an application"),
-    ({"nginx_certbot_routes.1.upstream": "http://grafana:3000"}, "'grafana', which no component of this host has"),
+    ({"nginx_certbot_routes.1.upstream": "http://wiki:3000"}, "'wiki', which no component of this host has"),
     ({"nginx_certbot_users": []}, "the route '/db' is private, but nginx_certbot_users is empty"),
     # names that differ by capitals only
     ({"data_stores_mysql_accounts.1.name": "Demo"}, "declared again with other capitals than 'demo'"),  # defect 26
