@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import stat
 
 import pytest
-from ansible_collections.mooring.stack.plugins.module_utils import _release_host
+from ansible_collections.mooring.stack.plugins.module_utils import _release, _release_host
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._release import Colour, Readiness
 
@@ -88,3 +89,11 @@ def test_who_holds_the_lock_is_named_with_the_address():
         "t", "alice", "2", 100.0, 200.0, _release_host._release.Holder("laptop", 42), address="192.0.2.7")
     assert "alice from 192.0.2.7 holds" in str(_release_host.held("shop", claim))
     assert "alice holds" in str(_release_host.held("shop", dataclasses.replace(claim, address="")))
+
+
+def test_the_record_is_root_s_and_the_way_to_the_logs_beside_it_everybody_s(tmp_path):
+    store = _release_host.Store(str(tmp_path / "mooring"), "shop")
+    store.path.parent.mkdir(parents=True, mode=0o700)
+    store.save(_release.Record())
+    assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o711
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600

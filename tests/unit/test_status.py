@@ -5,20 +5,29 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
+from ansible_collections.mooring.stack.plugins.module_utils._prometheus import Alert
 from ansible_collections.mooring.stack.plugins.module_utils._status import (
     Certificate,
+    Monitoring,
     Project,
     Release,
     Row,
     guide,
     health_of,
+    monitoring,
     published,
     rows,
     table,
     version_of,
 )
-from ansible_collections.mooring.stack.plugins.module_utils._step_platform_status import read_projects, read_releases
+from ansible_collections.mooring.stack.plugins.module_utils._step_platform_status import (
+    read_monitoring,
+    read_projects,
+    read_releases,
+)
 
 
 def container(project, service, image="mysql:8.4.11", status="running", health="healthy", ports=None, **labels):
@@ -170,3 +179,37 @@ def test_a_share_of_the_requests_is_shown():
          container("mooring-demo-green", "app", "shop:1.1", application="demo", colour="green", release="1.1")],
         [], [Release("demo", "green", "1.1", 10)], "", [])
     assert [row.release for row in found if row.release] == ["blue 1.0 serves 10 %", "green 1.1 serves 90 %"]
+
+
+@pytest.mark.parametrize("seen, lines", [
+    (None, []),
+    (Monitoring(11, 11, 58, ()), ["", "Monitoring: 11 of 11 targets are up, 58 rules, no alert fires."]),
+    (Monitoring(10, 11, 58, (Alert("MySQLDown", "critical", "MySQL does not answer.", "2026-11-24 10:15:30"),
+      Alert("DriftPresent", "warning", "It drifts.", "2026-11-24 10:00:00"))),
+     ["", "Monitoring: 10 of 11 targets are up, 58 rules, 2 alerts fire.",
+      "  critical  MySQLDown: MySQL does not answer. (since 2026-11-24 10:15:30 UTC)",
+      "  warning   DriftPresent: It drifts. (since 2026-11-24 10:00:00 UTC)"]),
+])
+def test_what_is_watched(seen, lines):
+    assert monitoring(seen) == lines
+
+
+@pytest.mark.parametrize("monitored, address, alerts, unknown", [
+    (False, "127.0.0.1", None, ""),
+    (True, "", None, "Prometheus does not run, so nobody knows of alerts."),
+])
+def test_nobody_knows_of_alerts(tmp_path, monitored, address, alerts, unknown):
+    (tmp_path / "monitoring").mkdir()
+    if monitored:
+        (tmp_path / "monitoring" / "compose.yml").write_text("")
+    docker = types.SimpleNamespace(address=lambda *_arguments: address)
+    assert read_monitoring(docker, {"root": str(tmp_path), "prefix": "p", "network": "n"}) == (alerts, unknown)
+
+
+def test_a_prometheus_that_does_not_answer(tmp_path):
+    (tmp_path / "monitoring").mkdir()
+    (tmp_path / "monitoring" / "compose.yml").write_text("")
+    # An address of its own, where nobody listens.
+    docker = types.SimpleNamespace(address=lambda *_arguments: "127.0.0.254")
+    watched, unknown = read_monitoring(docker, {"root": str(tmp_path), "prefix": "p", "network": "n"})
+    assert watched is None and "Nobody knows of alerts: http://prometheus:9090" in unknown
