@@ -274,7 +274,9 @@ class Store:
         files.write_file(str(self.path), text.encode(), 0o600, os.geteuid(), os.getegid())
 
     def _prepare(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        # The log directories of applications lie below it, and who ships logs has to get there. Records are 0600.
+        self._directory.chmod(0o711)
 
     def claim(self) -> _release.Claim | None:
         """Who says to hold the lock, whether or not they still live."""

@@ -9,6 +9,8 @@ import dataclasses
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.mooring.stack.plugins.module_utils._prometheus import Alert
+
 COLUMNS = ("component", "container", "health", "version", "url", "certificate", "release")
 
 
@@ -46,6 +48,16 @@ class Release:
     colour: str
     release: str
     percent: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Monitoring:
+    """What Prometheus says; ``up`` are the targets that it reaches."""
+
+    up: int
+    targets: int
+    rules: int
+    alerts: tuple[Alert, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +164,17 @@ def table(found: list[Row]) -> list[str]:
     cells = [[name.upper() for name in columns], *([getattr(row, name) or "-" for name in columns] for row in found)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def monitoring(seen: Monitoring | None) -> list[str]:
+    """What Prometheus looks at, and what fires, the worst first; nothing where there is no monitoring."""
+    if seen is None:
+        return []
+    fires = {0: "no alert fires", 1: "one alert fires"}.get(len(seen.alerts), f"{len(seen.alerts)} alerts fire")
+    width = max((len(alert.severity) for alert in seen.alerts), default=0)
+    return ["", f"Monitoring: {seen.up} of {seen.targets} targets are up, {seen.rules} rules, {fires}.", *(
+        f"  {alert.severity.ljust(width)}  {alert.name}: {alert.summary} (since {alert.since} UTC)"
+        for alert in seen.alerts)]
 
 
 def guide(

@@ -12,11 +12,14 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._docker import NO_ONE_OFF, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._prometheus import Prometheus
 from ansible_collections.mooring.stack.plugins.module_utils._status import (
     Certificate,
+    Monitoring,
     Project,
     Release,
     guide,
+    monitoring,
     rows,
     table,
 )
@@ -26,6 +29,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._x509 import read_pa
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "required": True},
     "prefix": {"type": "str", "required": True},
+    "network": {"type": "str", "required": True},
     "url": {"type": "str", "default": ""},
     "routes": {"type": "list", "elements": "dict", "default": []},
     "ca_file": {"type": "str", "default": ""},
@@ -98,6 +102,22 @@ def read_releases(root: pathlib.Path) -> list[Release]:
     return releases
 
 
+def read_monitoring(docker: Docker, params: dict[str, t.Any]) -> tuple[Monitoring | None, str]:
+    """What Prometheus says, and why it says nothing; None where there is none, or where it does not answer."""
+    if not pathlib.Path(params["root"], "monitoring", "compose.yml").is_file():
+        return None, ""
+    address = docker.address(f"{params['prefix']}-monitoring-prometheus-1", params["network"])
+    if not address:
+        return None, "Prometheus does not run, so nobody knows of alerts."
+    try:
+        prometheus = Prometheus(address, "/prometheus/")
+        view = prometheus.view()
+        up = sum(target.health == "up" for target in view.targets)
+        return Monitoring(up, len(view.targets), view.rules, tuple(prometheus.alerts())), ""
+    except MooringError as error:
+        return None, f"Nobody knows of alerts: {error}"
+
+
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Look; changes nothing. Raises :class:`MooringError`."""
     root = pathlib.Path(params["root"])
@@ -106,9 +126,11 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     engine = docker.version()
     containers = read_containers(docker, projects) if engine and projects else []
     certificates, releases = read_certificates(root), read_releases(root)
+    watched, unknown = read_monitoring(docker, params) if engine else (None, "")
     found = rows(projects, containers, certificates, releases, params["url"], params["routes"])
     ca_file = params["ca_file"] if pathlib.Path(params["ca_file"]).is_file() else ""
     text = table(found)
+    text += monitoring(watched) + (["", unknown] if unknown else [])
     if found:
         text += guide(
             params["url"], params["routes"], ca_file, params["connect"], params["credentials"], params["example"])
@@ -119,6 +141,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             "containers": [dataclasses.asdict(row) for row in found],
             "certificates": [dataclasses.asdict(certificate) for certificate in certificates],
             "releases": [dataclasses.asdict(release) for release in releases],
+            "monitoring": dataclasses.asdict(watched) if watched else None,
         },
         "text": text,
     }

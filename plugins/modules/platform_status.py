@@ -11,8 +11,8 @@ module: platform_status
 short_description: Say what runs on a host
 version_added: "0.1.0"
 description:
-  - Reads the projects below O(root), their containers, the certificates that the proxy shows and the colour that serves
-    each application. Changes nothing.
+  - Reads the projects below O(root), their containers, the certificates that the proxy shows, the colour that serves
+    each application, and what alerts fire. Changes nothing.
   - Prints one table, and after it what a user needs next, as far as it is given here.
 options:
   root:
@@ -21,6 +21,10 @@ options:
     required: true
   prefix:
     description: Prefix of the Compose projects, C(mooring_prefix).
+    type: str
+    required: true
+  network:
+    description: The platform network, C(mooring_network), on which Prometheus is asked for alerts.
     type: str
     required: true
   url:
@@ -75,6 +79,7 @@ EXAMPLES = r"""
   mooring.stack.platform_status:
     root: /opt/mooring
     prefix: mooring
+    network: mooring
     url: https://platform.example.com
 """
 
@@ -114,6 +119,17 @@ status:
       type: list
       elements: dict
       sample: [{application: demo, colour: blue, release: 1.0.0}]
+    monitoring:
+      description: >-
+        Targets of Prometheus, those of them that are up, its rules, and the alerts that fire, the worst first. Null
+        where there is no monitoring or it does not answer.
+      type: dict
+      sample:
+        targets: 11
+        up: 11
+        rules: 58
+        alerts:
+          - {name: MySQLDown, severity: critical, summary: MySQL does not answer., since: "2027-02-20 10:15:30"}
 text:
   description: The table, and what a user needs next.
   returned: always
