@@ -68,6 +68,7 @@ prove: ## list the promises that can be proved (they need Docker and mmdebstrap,
 	@echo "make prove-certificates   certificates come, change and go wrong, and every handshake succeeds"
 	@echo "make prove-grants  MySQL's accounts are exactly as declared, and what the stores acknowledged is kept"
 	@echo "make prove-releases   no request is lost in deploys, rollbacks, failing deploys, kills"
+	@echo "make prove-monitoring   everything is seen, somebody is told of it, and of its end, once"
 	@echo "make prove-spring  20 deployments of a Spring Boot service under load, over TLS to MySQL"
 
 prove-%: $(VENV)/.development

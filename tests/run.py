@@ -32,11 +32,11 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "drift_schedule")
+SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "monitoring", "drift_schedule")
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
-    "chromium": "chromium",
+    "chromium": "chromium", "node": "nodejs", "npm": "npm",
 }
 HEARTBEAT = 15
 # What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
@@ -170,8 +170,21 @@ def integration(stage: Stage) -> None:
 def molecule(scenario: str) -> t.Callable[[Stage], None]:
     """A scenario: check on bare, converge, converge again, check, verify."""
     def run(stage: Stage) -> None:
-        stage.check("molecule", "test", "-s", scenario)
+        stage.check("molecule", "test", "-s", scenario, **registry() if scenario == "monitoring" else {})
     return run
+
+
+def registry() -> dict[str, str]:
+    """Tells the scenario monitoring whether it gets the real Grafana, Loki and Alloy."""
+    defaults = (ROOT / "roles/monitoring/defaults/main.yml").read_text()
+    image = re.search(r"^monitoring_loki_image: (\S+)$", defaults, re.MULTILINE)[1]
+    try:
+        found = subprocess.run(["docker", "manifest", "inspect", image], timeout=20, check=False,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except subprocess.TimeoutExpired:
+        found = False
+    say(f"    molecule-monitoring: {'the real Grafana, Loki and Alloy' if found else 'no registry: stand-ins'}")
+    return {"MOORING_REGISTRY": "1"} if found else {}
 
 
 def prove_site(stage: Stage) -> None:
@@ -199,6 +212,11 @@ def prove_releases(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/releases.py")
 
 
+def prove_monitoring(stage: Stage) -> None:
+    """Targets, rules, alerts and their delivery, on a bare node with systemd."""
+    stage.check(sys.executable, "tests/prove/monitoring.py")
+
+
 def prove_spring(stage: Stage) -> None:
     """20 deployments of the Spring example under load; skipped where Maven reaches no repository."""
     stage.check(sys.executable, "tests/prove/spring.py")
@@ -217,7 +235,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
-    "prove-releases": prove_releases, "prove-spring": prove_spring,
+    "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
 }
 
 

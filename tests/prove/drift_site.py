@@ -36,7 +36,7 @@ NODE, HOST = "host", "local"
 PLATFORM = pathlib.Path("/opt/mooring")
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 IMAGES = tuple(f"mooring.local/{image}" for image in (
-    "nginx:1.26", "certbot:4", "pebble:2", "mysql:9.7", "redis:8", "demo:1.0.0", "demo:1.1.0"))
+    "nginx:1.26", "certbot:4", "pebble:2", "mysql:9.7", "redis:8", "prometheus:2.53", "demo:1.0.0", "demo:1.1.0"))
 NAME, PORT, URL_PATH = "mooring.test", 8443, "/api/hello"
 HELP = "/root/help.sh"
 RECAP = re.compile(r"^\S+\s+:.*\bchanged=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
@@ -57,12 +57,17 @@ EXTRA: dict[str, dict[str, t.Any]] = {
             {"name": "demo", "password": "{{ vault_demo_mysql_password }}",
              "grants": {"demo.*": ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX"]}},
             {"name": "report", "password": "{{ vault_operator_password }}", "max_user_connections": 5,
-             "grants": {"archive.*": ["SELECT", "INSERT"]}}],
+             "grants": {"archive.*": ["SELECT", "INSERT"]}},
+            {"name": "exporter", "password": "{{ vault_monitoring_mysql_password }}", "max_user_connections": 3,
+             "grants": {"*.*": ["PROCESS", "REPLICATION CLIENT"], "performance_schema.*": ["SELECT"]}}],
         "data_stores_redis_accounts": [
             {"name": "demo", "password": "{{ vault_demo_redis_password }}",
              "rules": "~demo:* +@all -@admin -@dangerous"},
             {"name": "worker", "password": "{{ vault_operator_password }}",
-             "rules": "~jobs:* +@read +@write -@dangerous"}],
+             "rules": "~jobs:* +@read +@write -@dangerous"},
+            {"name": "exporter", "password": "{{ vault_monitoring_redis_password }}",
+             "rules": "+ping +info +config|get +slowlog|len +slowlog|get +latency|latest +latency|histogram "
+                      "+client|list +client|setname"}],
     },
 }
 STATEMENTS = """\
