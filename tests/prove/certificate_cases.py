@@ -94,8 +94,15 @@ class Handshakes:
             self._stop.wait(max(0.0, 0.05 - (time.monotonic() - began)))
 
 
+def _with(certificates: list[dict[str, t.Any]] | None, values: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The variables of a run with these certificates, or with those that all cases begin with."""
+    return {"nginx_certbot_certificates": certificates or DECLARED, **values}
+
+
 class Place(Site):
     """The node with the CA and the proxy."""
+
+    tags = TAGS
 
     def __init__(self, scratch: pathlib.Path) -> None:
         super().__init__(scratch, "certificates", EXTRA)
@@ -111,12 +118,7 @@ class Place(Site):
 
     def attempt(self, certificates: list[dict[str, t.Any]] | None = None, *arguments: str, **values: t.Any) -> Run:
         """One run, whatever comes of it."""
-        return self.run(*TAGS, *self._declare(certificates, values), *arguments)
-
-    def _declare(self, certificates: list[dict[str, t.Any]] | None, values: dict[str, t.Any]) -> list[str]:
-        path = self.scratch / "declared.json"
-        path.write_text(json.dumps({"nginx_certbot_certificates": certificates or DECLARED, **values}))
-        return ["-e", f"@{path}"]
+        return super().attempt(*arguments, **_with(certificates, values))
 
     def renew(self, check: bool = True) -> str:
         """What the timer starts; what it said."""
@@ -156,7 +158,7 @@ class Place(Site):
 
     def proxy_only(self, certificates: list[dict[str, t.Any]], **values: t.Any) -> Run:
         """A run that leaves the CA as the case has made it."""
-        return self.run("--tags", "nginx_certbot", "--skip-tags", "always", *self._declare(certificates, values))
+        return self.run("--tags", "nginx_certbot", "--skip-tags", "always", *self.declared(_with(certificates, values)))
 
     def restart_proxy(self) -> None:
         """Restart nginx, on purpose."""

@@ -85,6 +85,12 @@ class Failed(Exception):
     """A promise that was not kept, or a fault that could not be injected."""
 
 
+def expect(condition: bool, promise: str, seen: t.Any = "") -> None:
+    """Stop at a promise that is not kept."""
+    if not condition:
+        raise Failed(f"{promise} {seen}".strip())
+
+
 def say(text: str, topic: str = "drift") -> None:
     """Progress, plain."""
     print(f"prove-{topic}: {text}", file=sys.stderr, flush=True)
@@ -175,6 +181,9 @@ class Run:
 
 class Site:
     """The node, its inventory, and everything that is done to it."""
+
+    # What attempt() runs of the site; whoever inherits says so.
+    tags: tuple[str, ...] = ()
 
     def __init__(self, scratch: pathlib.Path, topic: str = "drift",
                  extra: dict[str, dict[str, t.Any]] | None = None, images: t.Sequence[str] = IMAGES) -> None:
@@ -271,7 +280,7 @@ class Site:
     def help(self) -> None:
         """Put the shell helpers into the node, for every command from now on."""
         helpers = (ROOT / "tests/prove/drift_help.sh").read_text()
-        password = (self.inventory / ".state/operator_password").read_text().split()[0]
+        password = self.secret("operator_password")
         subprocess.run(["docker", "exec", "-i", self.node.container, "tee", HELP], check=True, text=True,
                        input=f"{helpers}OPERATOR={password}\n", stdout=subprocess.DEVNULL)
 
@@ -322,7 +331,26 @@ class Site:
         self.write(f"$ ansible-playbook {' '.join(arguments)} ({seconds:.1f} s, status {process.returncode})\n{output}")
         return Run(output, process.returncode, differences, notices, seconds)
 
+    def attempt(self, *arguments: str, **values: t.Any) -> Run:
+        """One run of what is proved, with these variables, whatever comes of it."""
+        return self.run(*self.tags, *self.declared(values), *arguments)
+
+    def declared(self, values: dict[str, t.Any]) -> tuple[str, str]:
+        """Arguments that give a run these variables, which may be secret."""
+        path = self.scratch / "declared.json"
+        path.write_text(json.dumps(values))
+        path.chmod(0o600)
+        return "-e", f"@{path}"
+
+    def converge(self, *arguments: str, **values: t.Any) -> Run:
+        """One such run that has to end well."""
+        return self.attempt(*arguments, **values).good("converging")
+
     # -- looking ------------------------------------------------------------
+
+    def secret(self, name: str) -> str:
+        """A password that the inventory has generated."""
+        return (self.inventory / ".state" / name).read_text().split()[0]
 
     def started(self) -> dict[str, str]:
         """Start time per running container."""
@@ -366,7 +394,7 @@ class Site:
             ["docker", "exec", self.node.container, "tar", "-C", str(PLATFORM), "--exclude=*.sock", "-cf", "-", "."],
             stdout=subprocess.PIPE, check=True).stdout
         subprocess.run(["tar", "-C", str(tree), "--same-owner", "-xpf", "-"], input=archive, check=True)
-        secrets = {name: (self.inventory / ".state" / file).read_text().split()[0]
+        secrets = {name: self.secret(file)
                    for name, file in (("report", "operator_password"), ("demo", "demo_mysql_password"))}
         tasks = [*naive.engine_tasks(self.sh("cat /etc/docker/daemon.json")), naive.network_task()]
         units = {path: self.sh(f"cat {path}") for path in self.sh("ls /etc/systemd/system/mooring-*").split()}

@@ -30,7 +30,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._grants import (
 from ansible_collections.mooring.stack.plugins.module_utils._grants_decide import decide
 from ansible_collections.mooring.stack.plugins.module_utils._grants_proof import same
 from ansible_collections.mooring.stack.plugins.module_utils._show_grants import parse
-from drift_site import Failed, Threads, say
+from drift_site import Failed, Threads, expect, say
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_mysql_grants import begin, client, holdings, stable, test_what_is_read_is_what_the_server_answers
@@ -69,12 +69,6 @@ class Place:
 
 
 Case = t.Callable[[Place], None]
-
-
-def expect(condition: bool, promise: str, seen: t.Any = "") -> None:
-    """Stop at a promise that is not kept."""
-    if not condition:
-        raise Failed(f"{promise} {seen}".strip())
 
 
 # -- every privilege of every level ------------------------------------------------------------

@@ -14,8 +14,8 @@ import time
 import typing as t
 
 import lab
-from drift_site import ROOT, Failed, Run, Site
-from grants_cases import Figures, expect
+from drift_site import ROOT, Failed, Site, expect
+from grants_cases import Figures
 
 WRITER = ROOT / "tests/prove/grants_writer.py"
 P = "/opt/mooring/data_stores"
@@ -49,6 +49,8 @@ EXTRA: dict[str, dict[str, t.Any]] = {
 class Place(Site):
     """The node with the two stores."""
 
+    tags = TAGS
+
     def __init__(self, scratch: pathlib.Path, figures: Figures) -> None:
         super().__init__(scratch, "grants", EXTRA, IMAGES)
         self.figures = figures
@@ -59,21 +61,6 @@ class Place(Site):
                            ("/root/mysql", self.secret("demo_mysql_password")),
                            ("/root/redis", self.secret("demo_redis_password"))):
             lab.docker("exec", "-i", self.node.container, "tee", path, data=text.encode())
-
-    def secret(self, name: str) -> str:
-        """A password that the inventory has generated."""
-        return (self.inventory / ".state" / name).read_text().split()[0]
-
-    def attempt(self, *arguments: str, **values: t.Any) -> Run:
-        """One run, whatever comes of it."""
-        path = self.scratch / "declared.json"
-        path.write_text(json.dumps(values))
-        path.chmod(0o600)
-        return self.run(*TAGS, "-e", f"@{path}", *arguments)
-
-    def converge(self, *arguments: str, **values: t.Any) -> Run:
-        """One run that has to end well."""
-        return self.attempt(*arguments, **values).good("converging")
 
     def expect_stable(self, **values: t.Any) -> None:
         """One more run, and it has nothing to do."""

@@ -20,7 +20,7 @@ import lab
 import load
 import logql
 import yaml
-from drift_site import EXTRA, IMAGES, NAME, PORT, ROOT, Failed, Run, Site
+from drift_site import EXTRA, IMAGES, NAME, PORT, ROOT, Failed, Site, expect
 
 P = "/opt/mooring/monitoring"
 C = "mooring-monitoring-"
@@ -63,14 +63,10 @@ class Figures:
                 f"unparsed={self.unparsed} standins={','.join(self.standins) or 'none'}")
 
 
-def expect(condition: bool, promise: str, seen: t.Any = "") -> None:
-    """Stop at a promise that is not kept."""
-    if not condition:
-        raise Failed(f"{promise} {seen}".strip())
-
-
 class Place(Site):
     """The node with the whole site, and a listener on the platform network."""
+
+    tags = ("--tags", "monitoring", "--skip-tags", "always")
 
     def __init__(self, scratch: pathlib.Path, figures: Figures, keeps: bool) -> None:
         declared = yaml.safe_load((ROOT / ROUTES).read_text())["nginx_certbot_routes"]
@@ -123,24 +119,12 @@ class Place(Site):
                 f"docker run --detach --no-healthcheck --name {LISTENER} --network mooring "
                 "--volume /root/listener.py:/listener.py:ro --entrypoint python3 mooring.local/demo:1.0.0 /listener.py")
 
-    def attempt(self, *arguments: str, **values: t.Any) -> Run:
-        """One run of the component, whatever comes of it."""
-        path = self.scratch / "declared.json"
-        path.write_text(json.dumps(values))
-        path.chmod(0o600)
-        return self.run("--tags", "monitoring", "--skip-tags", "always", "-e", f"@{path}", *arguments)
-
-    def converge(self, *arguments: str, **values: t.Any) -> Run:
-        """One run of the component that has to end well."""
-        return self.attempt(*arguments, **values).good("converging")
-
     # -- looking ------------------------------------------------------------
 
     def ask(self, path: str) -> tuple[int, t.Any]:
         """Status and answer of the proxy, asked as an operator does."""
         connection = load.Client(self.node.address(), PORT, NAME, plain=False)
-        password = (self.inventory / ".state/operator_password").read_text().split()[0]
-        token = base64.b64encode(f"operator:{password}".encode()).decode()
+        token = base64.b64encode(f"operator:{self.secret('operator_password')}".encode()).decode()
         try:
             connection.request("GET", path, headers={"Host": f"{NAME}:{PORT}", "Authorization": f"Basic {token}"})
             response = connection.getresponse()
