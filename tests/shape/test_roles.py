@@ -348,6 +348,18 @@ def test_what_the_colours_of_an_application_share():
     assert decide["definition"]["service"]["services"]["app"]["volumes"] == service["volumes"]
 
 
+def test_an_application_s_labels_say_where_its_metrics_are():
+    role = ROOT / "roles" / "app_blue_green"
+    shop = {"name": "shop", "image": "shop", "release": "1"}
+    for metrics, expected in (({}, {}), ({"port": 9000}, {"port": "9000", "path": "/metrics"}),
+                              ({"port": 9000, "path": "/actuator"}, {"port": "9000", "path": "/actuator"})):
+        (_decide, (_project, project), _switch) = application_steps({**shop, "metrics": metrics})
+        whole = {"__app_blue_green_application": project["variables"]["__app_blue_green_application"]}
+        labels = compose(role, **whole, __app_blue_green_colour="blue")["services"]["app"]["labels"]
+        assert {name.removeprefix("mooring.metrics."): value for name, value in labels.items()
+                if name.startswith("mooring.metrics.")} == expected
+
+
 def test_a_replica_is_a_service_with_a_name_of_its_own():
     role = ROOT / "roles" / "app_blue_green"
     (_decide, (_project, project), (_name, switch)) = application_steps(
