@@ -714,15 +714,17 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
         return Problem(host.name, spell(variable, path), setting.source_of(path) if path else setting.source, text,
                        remedy)
 
+    def lacks(variable: str) -> bool:
+        # One whose value cannot be made is told of already.
+        return not host.get(variable) and not host.settings.get(variable, Setting()).errors
+
     components = host.get("monitoring_components", [])
     if isinstance(components, list) and "data_stores" in components:
         for store in ("mysql", "redis"):
-            variable = f"monitoring_{store}_password"
-            if not host.get(variable) and not host.settings.get(variable, Setting()).errors:
-                yield problem(variable, f"is not set, but the exporter of {store} has to log in",
+            if lacks(f"monitoring_{store}_password"):
+                yield problem(f"monitoring_{store}_password", f"is not set, but the exporter of {store} has to log in",
                               "Give it the password of the account exporter that data_stores declares")
-    if host.get("monitoring_grafana_image") and not host.get("monitoring_grafana_admin_password") and not (
-            host.settings.get("monitoring_grafana_admin_password", Setting()).errors):
+    if host.get("monitoring_grafana_image") and lacks("monitoring_grafana_admin_password"):
         yield problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
                       "Set it, or set monitoring_grafana_image to null")
     memory = size_in_bytes(host.get("monitoring_memory", "1g")) or 0

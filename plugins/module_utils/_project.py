@@ -12,14 +12,13 @@ all differences and the steps that remove them.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import hmac
 import json
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
-from ansible_collections.mooring.stack.plugins.module_utils._docker import ending
+from ansible_collections.mooring.stack.plugins.module_utils._docker import ending, nanoseconds
 
 DIGEST_LABEL = "mooring.digest"
 COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
@@ -333,16 +332,6 @@ def read_container(inspected: dict[str, t.Any]) -> Container:
         ended=ending(state.get("ExitCode") or 0, bool(state.get("OOMKilled")))
         if state["Status"] in ("dead", "exited", "restarting") else "",
     )
-
-
-def nanoseconds(stamp: str) -> int:
-    """An engine's time (RFC 3339, UTC, up to nine decimals) since the epoch; 0 for none."""
-    whole, _dot, fraction = stamp.rstrip("Z").partition(".")
-    try:
-        parsed = datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
-    except ValueError:
-        return 0
-    return int(parsed.timestamp()) * 10**9 + int((fraction + "0" * 9)[:9])
 
 
 def original_first(containers: list[Container], known: dict[str, t.Any]) -> list[Container]:

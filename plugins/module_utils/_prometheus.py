@@ -10,12 +10,12 @@ Shapes of the answers: Prometheus documentation, "HTTP API" (/api/v1/targets,
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import re
 import typing as t
 import urllib.parse
 
+from ansible_collections.mooring.stack.plugins.module_utils._docker import nanoseconds
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
 
@@ -91,10 +91,8 @@ def alerts_of(document: dict[str, t.Any]) -> list[Alert]:
 
 
 def seconds(stamp: str) -> float:
-    """A time of RFC 3339 since 1970; its fraction may have nine digits."""
-    whole, _dot, _rest = stamp.partition(".")
-    parsed = datetime.datetime.strptime(whole.rstrip("Z")[:19], "%Y-%m-%dT%H:%M:%S")
-    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
+    """A time since 1970, written as the engine writes it too, in whole seconds."""
+    return nanoseconds(stamp) // 10**9
 
 
 class Prometheus:
