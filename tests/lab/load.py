@@ -72,7 +72,8 @@ class Load:
                 self.releases[release] += 1
                 if error:
                     self.failed += 1
-                    self.errors.append(f"{time.strftime('%H:%M:%S', time.gmtime(begin))} {error}")
+                    self.errors.append(f"{time.strftime('%H:%M:%S', time.gmtime(begin))} {self.options.path} {error} "
+                                       f"after {time.time() - begin:.1f} s")
             self.stop.wait(self.options.pause)
 
     def run(self) -> dict[str, object]:
