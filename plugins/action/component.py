@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.mooring.stack.plugins.module_utils._component import named
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.plugin_utils import _compose_file as compose_file
-from ansible_collections.mooring.stack.plugins.plugin_utils import _steps
+from ansible_collections.mooring.stack.plugins.plugin_utils import _library, _steps
 from ansible_collections.mooring.stack.plugins.plugin_utils._compose_controller import Controller
 
 # Their controller half does more than to complete the arguments.
@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
         others = {name: value for name, value in self._task.args.items() if name != "steps"}
         try:
             steps = self._complete(self._task.args.get("steps"), task_vars)
+            others["libraries"] = _library.needed(name for step in steps for name in step)
         except MooringError as error:
             raise AnsibleActionFail(str(error)) from error
         result.update(_steps.run(self, steps, task_vars, **others))

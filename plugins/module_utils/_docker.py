@@ -214,6 +214,16 @@ class Docker:
             return ""
         return str((found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", ""))
 
+    def process(self, container: str) -> int:
+        """Number of a container's first process on this host, 0 where it does not run or there is no engine yet."""
+        if not self.installed():
+            return 0
+        try:
+            found = self.inspect("container", [container])
+        except CommandFailed:
+            return 0
+        return int(found[0]["State"]["Pid"]) if found and found[0]["State"]["Running"] else 0
+
     def last_ending(self, container: str, since: float, until: float) -> str:
         """How the container's process last ended between two times (seconds since 1970); "" if it did not.
 

@@ -25,13 +25,20 @@ options:
       - Steps are M(mooring.stack.acme_root_certificate), M(mooring.stack.certbot_certificate),
         M(mooring.stack.certificate_renewal), M(mooring.stack.compose_project), M(mooring.stack.data_directory),
         M(mooring.stack.docker_daemon), M(mooring.stack.docker_engine_info), M(mooring.stack.docker_network),
-        M(mooring.stack.engine_socket), M(mooring.stack.mysql_grants), M(mooring.stack.postgres_databases),
+        M(mooring.stack.engine_socket), M(mooring.stack.kafka_record), M(mooring.stack.kafka_topics),
+        M(mooring.stack.kafka_users), M(mooring.stack.mysql_grants), M(mooring.stack.postgres_databases),
         M(mooring.stack.preflight_facts), M(mooring.stack.prometheus_targets), M(mooring.stack.redis_server),
         M(mooring.stack.release_info), M(mooring.stack.release_switch) and M(mooring.stack.shared_directory).
       - The modules M(mooring.stack.distro_image) and M(mooring.stack.platform_status) use this one themselves.
     type: list
     elements: dict
     required: true
+  libraries:
+    description:
+      - Python libraries that steps need and no distribution has, by name, each as a ZIP archive in base64. The
+        controller's half fills this with what it has itself.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -89,10 +96,13 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mooring.stack.plugins.module_utils._component import converge, parse
 from ansible_collections.mooring.stack.plugins.module_utils._errors import domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._library import bring
 
 # Everything in them is secret until each step's own specification has said what really is.
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "steps": {"type": "list", "elements": "dict", "required": True, "no_log": True},
+    # Filled by the controller's half.
+    "libraries": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -100,6 +110,7 @@ def main() -> None:
     """Parse, converge, report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     given = module.params["steps"]
+    bring(module.params["libraries"], module.tmpdir)
     # They are part of every result as the invocation; whole file trees, and secrets among them.
     module.params = {"steps": [name for entry in given for name in entry]}
     module.no_log_values.clear()
