@@ -14,6 +14,9 @@ COMPONENT ?=
 FORMAT ?= table
 APPLICATION ?=
 RELEASE ?=
+WITH ?=
+WITH_FILE = $(INVENTORY)/with.yml
+comma := ,
 # The one application that a command is about, and its release.
 RELEASED = $(if $(APPLICATION),-e app_blue_green_only=$(APPLICATION)) $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
 
@@ -25,7 +28,13 @@ help: ## show this list
 
 venv: $(VENV)/.runtime ## make the Python environment in .venv, and nothing else
 
-up: $(VENV)/.runtime ## install what is missing and converge this machine (inventories/local)
+# What WITH names is kept beside the inventory, because every later command is about it too.
+up: $(VENV)/.runtime ## install what is missing and converge this machine (inventories/local); WITH=kafka,elk: and these, until WITH=none
+	@$(if $(WITH),set -- $(subst $(comma), ,$(filter-out none,$(WITH))); \
+	  for component in "$$@"; do grep -q "^$$component:" $(INVENTORY)/hosts.yml \
+	    || { echo "WITH=$$component: $(INVENTORY)/hosts.yml names no such component." >&2; exit 1; }; done; \
+	  rm -f $(WITH_FILE); \
+	  for component in "$$@"; do echo "$$component: {hosts: {local: }}" >> $(WITH_FILE); done)
 	@$(PLAYBOOK) site.yml
 
 check: $(VENV)/.runtime ## say what `up` would change, and change nothing
@@ -69,6 +78,7 @@ prove: ## list the promises that can be proved (they need Docker and mmdebstrap,
 	@echo "make prove-grants  MySQL's accounts are exactly as declared, and what the stores acknowledged is kept"
 	@echo "make prove-releases   no request is lost in deploys, rollbacks, failing deploys, kills"
 	@echo "make prove-monitoring   everything is seen, somebody is told of it, and of its end, once"
+	@echo "make prove-kafka   topics and users are exactly as declared, and what the broker acknowledged is kept"
 	@echo "make prove-spring  20 deployments of a Spring Boot service under load, over TLS to MySQL"
 
 prove-%: $(VENV)/.development

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -30,9 +31,16 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import spring  # noqa: E402
+
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "monitoring", "drift_schedule")
+SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring",
+             "drift_schedule")
+# Scenarios that need an image with programs from Maven Central, which not every machine reaches.
+FROM_MAVEN = {"kafka": "kafka"}
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
@@ -170,8 +178,24 @@ def integration(stage: Stage) -> None:
 def molecule(scenario: str) -> t.Callable[[Stage], None]:
     """A scenario: check on bare, converge, converge again, check, verify."""
     def run(stage: Stage) -> None:
+        if scenario in FROM_MAVEN and not from_maven(stage, FROM_MAVEN[scenario]):
+            return
         stage.check("molecule", "test", "-s", scenario, **registry() if scenario == "monitoring" else {})
     return run
+
+
+def from_maven(stage: Stage, image: str) -> bool:
+    """Whether an image is there or could be built; one whose programs cannot be had is skipped with the reason."""
+    if stage.run("ansible-playbook", "-i", "tests/lab/inventory.yml", "tests/lab/images.yml",
+                 "-e", json.dumps({"distro_images_build": [image]})):
+        return True
+    unreachable = spring.UNREACHABLE.search(stage.log.read_text(errors="replace"))
+    stage.count.skipped += bool(unreachable)
+    stage.count.failed += not unreachable
+    if unreachable:
+        with stage.log.open("a") as log:
+            log.write(f"SKIPPED {stage.name}: Maven reaches no repository to build {image}\n")
+    return False
 
 
 def registry() -> dict[str, str]:
@@ -207,6 +231,12 @@ def prove_grants(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/grants.py")
 
 
+def prove_kafka(stage: Stage) -> None:
+    """Topics, users and acknowledged records against a real broker; skipped where Maven reaches no repository."""
+    if from_maven(stage, "kafka"):
+        stage.check(sys.executable, "tests/prove/kafka.py")
+
+
 def prove_releases(stage: Stage) -> None:
     """Deploys, rollbacks, failing and killed ones under load, on a bare node with systemd."""
     stage.check(sys.executable, "tests/prove/releases.py")
@@ -236,6 +266,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
+    "prove-kafka": prove_kafka,
 }
 
 

@@ -17,7 +17,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.mooring.stack.plugins.module_utils import _grants, _postgres
+from ansible_collections.mooring.stack.plugins.module_utils import _grants, _kafka_topics, _kafka_users, _postgres
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -32,6 +32,7 @@ NEEDS = {
     "data_stores": ["docker_engine"],
     "distro_images": ["docker_engine"],
     "drift_schedule": [],
+    "kafka": ["docker_engine"],
     "monitoring": ["docker_engine"],
     "nginx_certbot": ["docker_engine"],
 }
@@ -239,6 +240,10 @@ def _bind(value: t.Any) -> tuple[str, str] | None:
     return f"'{value}' is not an address with a port", "Write it like 127.0.0.1:8080"
 
 
+def _bind_if_any(value: t.Any) -> tuple[str, str] | None:
+    return _bind(value) if value else None
+
+
 def _publish(value: t.Any) -> tuple[str, str] | None:
     if not value:
         return None
@@ -326,6 +331,8 @@ CHECKS: dict[str, Check] = {
     "image": _image,
     "max_body": _size,
     "memory": _memory,
+    "kafka_external_bind": _bind_if_any,
+    "kafka_retention": _days,
     "monitoring_disk": _size,
     "monitoring_retention": _days,
     "memory_minimum": _size,
@@ -686,8 +693,8 @@ _APPLICATION = re.compile(r"[a-z0-9][a-z0-9-]{0,54}")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
-PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "prometheus-data", "alertmanager-data",
-                    "loki-data", "grafana-data"}
+PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
+                    "alertmanager-data", "loki-data", "grafana-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -745,6 +752,45 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
     for index, job in host.items_of("monitoring_scrape_configs"):
         if not job.get("job_name"):
             yield problem("monitoring_scrape_configs", "has no job_name", "Give each job its own name", f"[{index}]")
+
+
+def check_kafka(host: Host) -> t.Iterator[Problem]:
+    """Its topics and users are what a broker can have, and who comes from outside has a name."""
+    if "kafka" not in host.groups:
+        return
+    topic = {"partitions": 1, "replication": 1, "config": {}, "state": "present"}
+    user = {"password": "", "acls": [], "state": "present"}
+    for variable, defaults, parse in (
+            ("kafka_topics", topic, _kafka_topics.parse), ("kafka_users", user, _kafka_users.parse)):
+        setting = host.settings.get(variable, Setting())
+        if setting.errors:
+            continue
+        try:
+            parse([{**defaults, **entry} for _index, entry in host.items_of(variable)])
+        except MooringError as error:
+            yield Problem(host.name, variable, setting.source, _one_line(str(error)).rstrip("."), "Correct it")
+        except (KeyError, TypeError):
+            # Not in shape, which its argument spec says.
+            continue
+    outside, users = host.get("kafka_external_bind"), host.get("kafka_users")
+    for variable in ("kafka_external_bind", "kafka_authentication"):
+        if host.get(variable) and not users:
+            yield Problem(host.name, variable, host.settings[variable].source, "is set, but nobody could log in",
+                          "Declare who may in kafka_users")
+    if users and not outside and not host.get("kafka_authentication"):
+        yield Problem(host.name, "kafka_users", host.settings["kafka_users"].source,
+                      "is set, but no listener asks for a login", "Set kafka_authentication or kafka_external_bind")
+    texts = (("kafka_external_certificate", "CERTIFICATE", "Give it as PEM text, the chain after it"),
+             ("kafka_external_key", "PRIVATE KEY", "Give it as PEM text; openssl pkcs8 -topk8 -nocrypt writes it so"))
+    for variable, word, remedy in texts:
+        setting = host.settings.get(variable, Setting())
+        if outside and not setting.errors and not str(setting.value or "").startswith(f"-----BEGIN {word}-----"):
+            yield Problem(host.name, variable, setting.source,
+                          f"has to begin with -----BEGIN {word}-----, for clients from outside", remedy)
+    memory = size_in_bytes(host.get("kafka_memory", "2g")) or 0
+    if 0 < memory < 768 * 1024**2:
+        yield Problem(host.name, "kafka_memory", host.settings.get("kafka_memory", Setting()).source,
+                      f"{_human(memory)} are too little for a broker", "Give at least 768m")
 
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
@@ -1120,6 +1166,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_databases(host)
         problems += check_images(host)
         problems += check_applications(host)
+        problems += check_kafka(host)
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
 HELPERS = {"drift", "platform", "preflight", "status", "teardown"}
 COMPONENTS = {path.name for path in (ROOT / "roles").iterdir()} - HELPERS
-ORDER = ["docker_engine", "distro_images", "acme_test_ca", "data_stores", "nginx_certbot", "app_blue_green",
+ORDER = ["docker_engine", "distro_images", "acme_test_ca", "data_stores", "kafka", "nginx_certbot", "app_blue_green",
          "monitoring", "drift_schedule"]
 
 each_inventory = pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)

@@ -99,6 +99,15 @@ GOOD = {
          "canary": {"steps": [10, 50], "latency": 0.5}, "url": "https://platform.our.test/api"},
         {"name": "crm", "image": "registry.our.test:5000/crm", "release": 2, "env": {"JAVA_TOOL_OPTIONS": "-Xmx64m"}},
     ],
+    "kafka_memory": "1g",
+    "kafka_retention": "7d",
+    "kafka_topics": [{"name": "orders", "partitions": 3, "config": {"retention.ms": 1000}}],
+    "kafka_users": [
+        {"name": "shop", "password": "a-secret", "acls": [{"resource": "topic:o*", "operations": ["read"]}]}],
+    "kafka_authentication": True,
+    "kafka_external_bind": "0.0.0.0:9094",
+    "kafka_external_certificate": "-----BEGIN CERTIFICATE-----\n...",
+    "kafka_external_key": "-----BEGIN PRIVATE KEY-----\n...",
     "monitoring_components": ["data_stores", "nginx_certbot", "monitoring"],
     "monitoring_memory": "1g",
     "monitoring_disk": "20g",
@@ -316,6 +325,18 @@ CASES = [
     ({"monitoring_redis_password": ""}, "monitoring_redis_password"),  # defect 58
     ({"monitoring_grafana_admin_password": None}, "is not set, but there is a Grafana"),
     ({"monitoring_memory": "512m"}, "are too little for all its services"),
+    # kafka
+    ({"kafka_memory": "512m"}, "kafka_memory (group_vars/kafka_memory.yml:1): 0.5 GiB are too little for a broker"),
+    ({"kafka_retention": "1w"}, "'1w' is not a number of days"),
+    ({"kafka_topics.0.name": "or ders"}, "kafka_topics (group_vars/kafka_topics.yml:1): Topics are declared wrong"),
+    ({"kafka_topics.0.partitions": 0}, "orders needs at least one partition"),
+    ({"kafka_users.0.password": None}, "kafka_users (group_vars/kafka_users.yml:1): Users are declared wrong"),
+    ({"kafka_users.0.acls.0.resource": "orders"}, "shop: 'orders' is no resource"),
+    ({"kafka_users": []}, "kafka_external_bind (group_vars/kafka_external_bind.yml:1): is set, but nobody"),
+    ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
+    ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
+    ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),
+    ({"kafka_external_key": "-----BEGIN EC PRIVATE KEY-----"}, "openssl pkcs8 -topk8 -nocrypt writes it so"),  # 76
     ({"monitoring_disk": "much"}, "'much' is not a size"),
     ({"monitoring_retention": "4w"}, "'4w' is not a number of days. Write it like 30d"),
     ({"monitoring_prometheus_image": "prom/prometheus"}, "has no tag"),  # defect 1
