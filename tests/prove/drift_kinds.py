@@ -18,7 +18,9 @@ import typing as t
 CHALL, PEBBLE = "mooring-acme_test_ca-challtestsrv-1", "mooring-acme_test_ca-pebble-1"
 PROXY, APPS = "mooring-nginx_certbot-proxy-1", ("mooring-demo-blue-app-1", "mooring-demo-green-app-1")
 MYSQL, REDIS = "mooring-data_stores-mysql-1", "mooring-data_stores-redis-1"
-EVERYTHING = (CHALL, PEBBLE, PROXY, *APPS, MYSQL, REDIS)
+MONITORING = tuple(f"mooring-monitoring-{service}-1" for service in (
+    "alertmanager", "blackbox", "engine", "mysql-exporter", "node", "node-network", "prometheus", "redis-exporter"))
+EVERYTHING = (CHALL, PEBBLE, PROXY, *APPS, MYSQL, REDIS, *MONITORING)
 
 LEAVE_NETWORK = ("docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' mooring "
                  "| xargs -n1 docker network disconnect -f mooring; docker network rm mooring")
