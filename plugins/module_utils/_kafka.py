@@ -39,8 +39,16 @@ class BrokerGone(MooringError):
 
 @contextlib.contextmanager
 def network_of(process: int) -> t.Iterator[None]:
-    """This thread, and the threads that it starts, in the network of another process (setns(2)); takes root."""
-    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/proc/{process}/ns/net", "rb") as there:
+    """This thread, and the threads that it starts, in the network of another process (setns(2)); takes root.
+
+    Raises :class:`MooringError`, for a process that is gone :class:`BrokerGone`.
+    """
+    with contextlib.ExitStack() as open_files:
+        home = open_files.enter_context(open("/proc/thread-self/ns/net", "rb"))
+        try:
+            there = open_files.enter_context(open(f"/proc/{process}/ns/net", "rb"))
+        except OSError as error:
+            raise BrokerGone(f"The broker's network cannot be entered: {error.strerror}. Did it just stop?") from error
         _enter(there.fileno())
         try:
             yield
@@ -95,7 +103,7 @@ class Broker:
         try:
             yield
         except self._kafka.errors.KafkaError as error:
-            raise MooringError(f"Kafka refused {what}: {_text(error)}.") from error
+            raise MooringError(f"Kafka could not be asked {what}: {_text(error)}.") from error
 
     # -- topics -----------------------------------------------------------------
 
@@ -243,7 +251,7 @@ class Broker:
     def passes(self, topic: str, value: bytes) -> str:
         """Produce a record that every replica has to acknowledge, and read it back; its place, such as ``0@17``."""
         kafka = self._kafka
-        with self._asking(f"a record of {topic}"):
+        with self._asking(f"to pass a record of {topic}"):
             with contextlib.closing(kafka.KafkaProducer(
                     bootstrap_servers=self._address, acks="all", request_timeout_ms=TIMEOUT_MS)) as producer:
                 written = producer.send(topic, value).get(timeout=TIMEOUT_MS / 1000)

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import errno
+import os
 import subprocess
 import sys
 import types
@@ -170,6 +174,7 @@ def host(monkeypatch):
     for step in (topics_step, users_step, record_step):
         monkeypatch.setattr(step, "Docker", Docker)
     monkeypatch.setattr(_kafka, "Broker", lambda address: found.broker)
+    monkeypatch.setattr(_kafka, "network_of", lambda process: contextlib.nullcontext())
     return found
 
 
@@ -207,6 +212,113 @@ def test_check_mode_predicts_what_a_new_broker_gets(host, step, params, object):
     assert [one["object"] for one in result["differences"]] == [object]
 
 
+class Took:
+    """A broker with topics, which says what it was told, and may refuse or forget."""
+
+    def __init__(self, topics, refuses=(), forgets=False):
+        self.found, self.refusals, self.forgets, self.told = dict(topics), list(refuses), forgets, []
+
+    def topics(self):
+        return dict(self.found)
+
+    def create(self, topics, only_validate=False):
+        if not only_validate:
+            self.told += [f"create {name}" for name in topics]
+            self.found.update({} if self.forgets else topics)
+        return self.refusals if topics else []
+
+    def grow(self, counts, only_validate=False):
+        return []
+
+    def configure(self, changes, only_validate=False):
+        return []
+
+    def delete(self, topics):
+        self.told += [f"delete {name}" for name in topics]
+        for name in topics:
+            del self.found[name]
+        return []
+
+    def wait_for(self, topics):
+        self.told.append(f"wait for {' '.join(topics)}")
+
+    def close(self):
+        self.told.append("close")
+
+
+def test_a_run_does_what_check_mode_said_and_the_next_one_nothing(host):
+    host.process, host.broker = 7, Took({"old": Topic()})
+    declared = [topic("a"), topic("old", state="absent")]
+    ahead = call(topics_step, check=True, topics=declared)
+    assert host.broker.told == ["close"]
+    assert call(topics_step, topics=declared) == ahead
+    assert host.broker.told[1:] == ["create a", "delete old", "wait for a", "close"]
+    assert call(topics_step, topics=declared)["changed"] is False
+
+
+def test_what_the_broker_would_refuse_changes_nothing(host):
+    host.process, host.broker = 7, Took({"old": Topic()}, refuses=["a: Invalid value"])
+    for check in (True, False):
+        with pytest.raises(MooringError, match="Nothing was changed, because Kafka refuses: a: Invalid value"):
+            call(topics_step, check=check, topics=[topic("a"), topic("old", state="absent")])
+    assert set(host.broker.told) == {"close"}
+
+
+def test_what_the_broker_took_and_does_not_show_is_an_error(host, monkeypatch):
+    host.process, host.broker = 7, Took({}, forgets=True)
+    monkeypatch.setattr(topics_step, "SETTLE_SECONDS", 0.2)
+    with pytest.raises(MooringError, match="still needed: create topic a with 1 partition"):
+        call(topics_step, topics=[topic("a")])
+
+
+class Door:
+    """A broker with users, which believes the passwords that it was given last."""
+
+    def __init__(self, users=None, forgets=False):
+        self.passwords, self.acls, self.forgets = dict(users or {}), set(), forgets
+
+    def users(self):
+        return Users(frozenset(self.passwords), frozenset(self.acls))
+
+    def refuses(self, name, password, address, protocol):
+        assert (address, protocol) == ("localhost:9094", "SASL_SSL")
+        return "" if self.passwords[name] == password else "Authentication failed"
+
+    def set_passwords(self, passwords, gone):
+        self.passwords.update({} if self.forgets else passwords)
+        for name in gone:
+            del self.passwords[name]
+
+    def allow(self, acls):
+        self.acls |= set(acls)
+
+    def disallow(self, acls):
+        self.acls -= set(acls)
+
+    def close(self):
+        pass
+
+
+def test_a_user_gets_its_password_and_its_rights_and_loses_them(host):
+    host.process, host.broker = 7, Door({"shop": "another"})
+    declared = [user(acls=[READ])]
+    assert call(users_step, check=True, users=declared)["changed"] is True
+    assert host.broker.passwords == {"shop": "another"}
+    result = call(users_step, users=declared)
+    assert (result["changed"], result["proven"]) == (True, ["shop"])
+    assert (host.broker.passwords, host.broker.acls) == ({"shop": "secret"}, {ACL})
+    assert call(users_step, users=declared)["changed"] is False
+    assert call(users_step, users=[user(state="absent")])["changed"] is True
+    assert (host.broker.passwords, host.broker.acls) == ({}, set())
+
+
+def test_a_password_that_does_not_arrive_is_an_error(host, monkeypatch):
+    host.process, host.broker = 7, Door({"shop": "another"}, forgets=True)
+    monkeypatch.setattr(users_step, "SETTLE_SECONDS", 0.2)
+    with pytest.raises(MooringError, match="took every change, and yet: user shop: password is .secret."):
+        call(users_step, users=[user()])
+
+
 def test_check_mode_writes_no_record(host):
     assert call(record_step, check=True, topic="a")["record"] == ""
 
@@ -242,6 +354,24 @@ def test_a_controller_without_the_library_is_told_where_it_is_named(monkeypatch)
     monkeypatch.setitem(library_of_the_controller.NEEDS, "kafka_topics", "no-such-library")
     with pytest.raises(MooringError, match="no-such-library is missing where ansible-playbook runs.*requirements.txt"):
         library_of_the_controller.needed(["kafka_topics"])
+
+
+def test_a_broker_that_stops_meanwhile_is_gone():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with pytest.raises(_kafka.BrokerGone, match="cannot be entered: .*Did it just stop"), _kafka.network_of(ended.pid):
+        pytest.fail("nobody is there")
+
+
+def test_a_network_that_may_not_be_entered_is_an_error(monkeypatch):
+    class Libc:
+        def setns(self, namespace, kind):
+            ctypes.set_errno(errno.EPERM)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, use_errno: Libc())
+    with pytest.raises(MooringError, match="entered: Operation not permitted"), _kafka.network_of(os.getpid()):
+        pytest.fail("it was let in")
 
 
 def test_a_host_without_the_library_is_told(monkeypatch):
