@@ -772,7 +772,8 @@ def check_kafka(host: Host) -> t.Iterator[Problem]:
         except (KeyError, TypeError):
             # Not in shape, which its argument spec says.
             continue
-    outside, users = host.get("kafka_external_bind"), host.get("kafka_users")
+    outside = host.get("kafka_external_bind")
+    users = [entry for _index, entry in host.items_of("kafka_users") if entry.get("state") != "absent"]
     for variable in ("kafka_external_bind", "kafka_authentication"):
         if host.get(variable) and not users:
             yield Problem(host.name, variable, host.settings[variable].source, "is set, but nobody could log in",

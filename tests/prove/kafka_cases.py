@@ -252,6 +252,9 @@ def topics_are_refused(place: Place) -> None:
         "Invalid value soon for configuration retention.ms": {"name": "new", "config": {"retention.ms": "soon"}},
         "Unable to replicate the partition 3 time": {"name": "new", "replication": 3},
     }
+    wrong = place.attempt(kafka_config_overrides={"num.network.threads": "four"}, mooring_allow_stateful_restart=True)
+    expect(wrong.status != 0 and "Invalid value four for configuration num.network.threads" in wrong.output,
+           "a wrong setting was not refused", wrong.output[-1500:])
     for reason, declared in refused.items():
         topics = [one for one in TOPICS if one["name"] != declared["name"]]
         for mode in (("--check",), ()):

@@ -333,6 +333,7 @@ CASES = [
     ({"kafka_users.0.password": None}, "kafka_users (group_vars/kafka_users.yml:1): Users are declared wrong"),
     ({"kafka_users.0.acls.0.resource": "orders"}, "shop: 'orders' is no resource"),
     ({"kafka_users": []}, "kafka_external_bind (group_vars/kafka_external_bind.yml:1): is set, but nobody"),
+    ({"kafka_users.0.state": "absent"}, "kafka_authentication (group_vars/kafka_authentication.yml:1): is set, but no"),
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
     ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
     ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),

@@ -8,14 +8,19 @@ here=$(dirname "$0")
 
 # Written last, so without it nothing was stored yet.
 if [ ! -s "$data/meta.properties" ]; then
+  found=$(ls -A "$data")
   # What formatting leaves when it is killed half-way; anything else is somebody's data.
-  strange=$(ls -A "$data" | grep -vxE 'lost\+found|bootstrap\.checkpoint.*|__cluster_metadata-0|meta\.properties.*' || true)
+  strange=$(grep -vxE 'lost\+found|bootstrap\.checkpoint.*|__cluster_metadata-0|meta\.properties.*|' <<<"$found" || true)
   if [ -n "$strange" ]; then
     echo "$data has no meta.properties, but holds: $strange. It is not made anew; look at what it is." >&2
     exit 1
   fi
-  id=$(KAFKA_HEAP_OPTS=-Xmx128m bash "$here/tool.sh" kafka-storage random-uuid)
+  id=$(bash "$here/tool.sh" kafka-storage random-uuid | tail -n 1)
+  if ! [[ $id =~ ^[A-Za-z0-9_-]{22}$ ]]; then
+    echo "kafka-storage gave no cluster id, but: $id" >&2
+    exit 1
+  fi
   echo "Making the storage of the cluster $id."
-  KAFKA_HEAP_OPTS=-Xmx128m bash "$here/tool.sh" kafka-storage format --cluster-id "$id" --config "$config"
+  bash "$here/tool.sh" kafka-storage format --cluster-id "$id" --config "$config"
 fi
 exec bash "$here/tool.sh" kafka-run-class kafka.Kafka "$config"

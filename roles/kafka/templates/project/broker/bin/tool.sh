@@ -3,6 +3,11 @@
 set -euo pipefail
 name=$1
 shift
+# Memory and log of the broker are the broker's: a tool beside it takes little, and prints its answer only.
+if [ "$name" != kafka-run-class ]; then
+  export KAFKA_HEAP_OPTS=-Xmx128m
+  unset KAFKA_LOG4J_OPTS
+fi
 for path in "/opt/kafka/bin/$name.sh" "/usr/bin/$name"; do
   if [ -x "$path" ]; then
     exec "$path" "$@"
