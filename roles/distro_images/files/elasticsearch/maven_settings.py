@@ -1,0 +1,1 @@
+../../../../examples/apps/spring-backend/maven_settings.py
