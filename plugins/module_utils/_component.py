@@ -33,9 +33,10 @@ Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
-    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "engine_socket", "kafka_record",
-    "kafka_topics", "kafka_users", "mysql_grants", "platform_status", "postgres_databases", "preflight_facts",
-    "prometheus_targets", "redis_server", "release_info", "release_switch", "shared_directory",
+    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "elasticsearch_objects", "engine_socket",
+    "host_limits", "kafka_record", "kafka_topics", "kafka_users", "mysql_grants", "platform_status",
+    "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info", "release_switch",
+    "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -103,8 +104,12 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_engine_info as code
     elif name == "docker_network":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as code
+    elif name == "elasticsearch_objects":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_elasticsearch_objects as code
     elif name == "engine_socket":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_engine_socket as code
+    elif name == "host_limits":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_host_limits as code
     elif name == "kafka_record":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_record as code
     elif name == "kafka_topics":
