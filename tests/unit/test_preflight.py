@@ -116,6 +116,8 @@ GOOD = {
     "monitoring_redis_password": "a-secret",
     "monitoring_grafana_image": "grafana/grafana:13.2.0",
     "monitoring_grafana_admin_password": "a-secret",
+    "elk_admin_password": "a-secret",
+    "elk_writer_password": "a-secret",
     "monitoring_mattermost_webhook_url": "https://chat.our.test/hooks/a-secret",
     "monitoring_probes": [{"name": "api", "url": "https://platform.our.test/api"}],
     "monitoring_rules": [{"name": "shop", "rules": [{"alert": "ShopClosed", "expr": "vector(1)"}]}],
