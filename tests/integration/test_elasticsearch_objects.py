@@ -28,7 +28,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._step_elasticsearch_
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = "mooring.local/elasticsearch:9.5.2"
 ADMIN = ("elastic", "password-of-the-lab")
-SECONDS = 120.0
+SECONDS = 240.0
 ROLE = ROOT / "roles/elk"
 POLICY = {"phases": {"hot": {"actions": {"rollover": {"max_age": "7d", "max_primary_shard_size": "5gb"}}},
                      "delete": {"min_age": "30d", "actions": {"delete": {}}}}}
@@ -112,7 +112,7 @@ def lab(tmp_path_factory):
     subprocess.run(["chown", "1000", directory / "password"], check=True)
     directory.chmod(0o755)
     name = f"mooringtest-elasticsearch-{secrets.token_hex(2)}"
-    docker("run", "--detach", "--label", "mooring.test=1", "--name", name, "--memory", "1g", "--cpu-shares", "256",
+    docker("run", "--detach", "--label", "mooring.test=1", "--name", name, "--memory", "1g",
            "--volume", f"{directory}:/run/secrets:ro",
            "--volume", "/usr/share/elasticsearch/data",
            "--env", "ES_JAVA_OPTS=-Xms512m -Xmx512m", "--env", "ELASTIC_PASSWORD_FILE=/run/secrets/password",
