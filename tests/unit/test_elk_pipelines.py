@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.mooring.stack.plugins.module_utils import _step_container_logs as container_logs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
@@ -30,14 +31,13 @@ VARIABLES = {
     "elk_container_logs": True, "elk_namespace": "prod", "elk_logstash_workers": 2, "elk_logstash_queue": "512mb",
     "__elk_elasticsearch_url": "http://elasticsearch:9200", "__elk_security": True, "__elk_writer": "mooring_writer",
 }
-CONTAINER = "5" * 64
 # What was written, where it would lie, and which input is to read it.
 SAMPLES = {
     "mysql-slow-log": ("slow.log", "/opt/mooring/data_stores/log/mysql/slow.log"),
     "application-files": ("spring.log", "/opt/mooring/app_blue_green/shop/log/spring.log"),
     "application-files documented": ("spring-documented.log", "/opt/mooring/app_blue_green/shop/log/shop.log"),
-    "containers spring": ("spring-container-json.log", f"/var/lib/docker/containers/{CONTAINER}/{CONTAINER}-json.log"),
-    "containers nginx": ("nginx-container-json.log", f"/var/lib/docker/containers/{CONTAINER}/{CONTAINER}-json.log"),
+    "containers spring": ("spring-container-json.log", "/var/log/containers/mooring-shop-blue-app-1.log"),
+    "containers nginx": ("nginx-container-json.log", "/var/log/containers/mooring-nginx_certbot-proxy-1.log"),
 }
 
 
@@ -252,6 +252,8 @@ def test_paths_are_those_that_the_other_roles_write():
     assert filebeat_conf.wants(application, "/opt/mooring/app_blue_green/shop/log/spring.log.2026-11-26.0")
     assert not filebeat_conf.wants(application, "/opt/mooring/app_blue_green/shop/log/spring.log.2026-11-26.0.gz")
     assert not filebeat_conf.wants(application, "/opt/mooring/app_blue_green/shop/secrets/x.log")
+    for suffix in container_logs.SUFFIXES:
+        assert filebeat_conf.wants(INPUTS["containers"], f"/var/log/containers/mooring-shop-blue-app-1{suffix}")
 
 
 # The header of each slow log is the same: what tells two files apart stands behind it.
