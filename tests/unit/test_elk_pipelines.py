@@ -28,7 +28,7 @@ DATA = pathlib.Path(__file__).parent / "data/elk"
 VARIABLES = {
     "ansible_managed": "Ansible managed", "inventory_hostname": "host-1", "mooring_root": "/opt/mooring",
     "mooring_prefix": "mooring", "mooring_timezone": "Asia/Seoul", "elk_components": ["data_stores", "app_blue_green"],
-    "elk_container_logs": True, "elk_namespace": "prod", "elk_logstash_workers": 2, "elk_logstash_queue": "512mb",
+    "elk_container_logs": True, "elk_namespace": "prod", "__elk_logstash_workers": 2, "__elk_logstash_queue": "512mb",
     "__elk_elasticsearch_url": "http://elasticsearch:9200", "__elk_security": True, "__elk_writer": "mooring_writer",
 }
 # What was written, where it would lie, and which input is to read it.

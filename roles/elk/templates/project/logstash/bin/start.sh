@@ -5,6 +5,8 @@
 set -eu
 home=/usr/share/logstash
 settings=/run/logstash
+# The pipeline that reads dead letters wants to find the place before there is one.
+mkdir -p "$home/data/dead_letter_queue/main"
 cp /etc/mooring/settings/*.yml "$home/config/log4j2.properties" "$settings/"
 if [ -s /run/secrets/elasticsearch_password ]; then
     umask 077
