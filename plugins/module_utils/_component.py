@@ -32,9 +32,9 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldB
 Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
-    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "data_directory",
-    "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "elasticsearch_objects", "engine_socket",
-    "host_limits", "kafka_record", "kafka_topics", "kafka_users", "mysql_grants", "platform_status",
+    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "container_logs",
+    "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "elasticsearch_objects",
+    "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "mysql_grants", "platform_status",
     "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info", "release_switch",
     "shared_directory",
 )
@@ -94,6 +94,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as code
     elif name == "compose_project":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as code
+    elif name == "container_logs":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_container_logs as code
     elif name == "data_directory":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_data_directory as code
     elif name == "distro_image":
