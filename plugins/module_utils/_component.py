@@ -34,9 +34,9 @@ Offers = dict[str, dict[str, t.Any]]
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "container_logs",
     "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "elasticsearch_objects",
-    "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "mysql_grants", "platform_status",
-    "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info", "release_switch",
-    "shared_directory",
+    "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "kibana_objects", "mysql_grants",
+    "platform_status", "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info",
+    "release_switch", "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -118,6 +118,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_topics as code
     elif name == "kafka_users":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_users as code
+    elif name == "kibana_objects":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_kibana_objects as code
     elif name == "mysql_grants":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_mysql_grants as code
     elif name == "platform_status":
