@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for Grafana, Loki, Alloy and Promtail where no registry gives their images.
+"""A stand-in for Grafana, Loki, Alloy, Promtail, Kibana, Logstash and Filebeat where no registry gives their images.
 
 It is the program whose name it is started by, and does of it what a deployment meets: reads
 its configuration, checks it, writes to its volume, answers health checks and a websocket, and
@@ -11,6 +11,8 @@ ends when it is told to. It keeps no logs and draws no curves, and says so at ea
 from __future__ import annotations
 
 import base64
+import email
+import glob
 import hashlib
 import http.server
 import json
@@ -89,7 +91,10 @@ class Answer(http.server.BaseHTTPRequestHandler):
         path = urllib.parse.urlsplit(self.path).path
         prefix = self.server.prefix
         if prefix and not (path + "/").startswith(prefix + "/"):
-            self.send(301, "", Location=self.server.root)
+            if self.server.root:
+                self.send(301, "", Location=self.server.root)
+            else:
+                self.send(404, "not found\n")
         elif path == f"{prefix}/metrics":
             self.send(200, f'# TYPE standin_info gauge\nstandin_info{{program="{self.server.program}"}} 1\n')
         elif path == f"{prefix}/api/live/ws" and self.server.program == "grafana":
@@ -114,6 +119,30 @@ class Answer(http.server.BaseHTTPRequestHandler):
             good = login.get("user") == "admin" and fingerprint(login.get("password", "")) == (
                 json.loads(database().read_text())["admin"])
             self.send(200 if good else 401, json.dumps({"message": "Logged in" if good else "Invalid login"}))
+        elif self.server.program == "kibana" and path.startswith("/api/saved_objects/"):
+            if self.headers.get("kbn-xsrf"):
+                self.saved_objects(path.removeprefix("/api/saved_objects/"), body)
+            else:
+                self.send(400, json.dumps({"statusCode": 400, "message": "Request must contain a kbn-xsrf header."}))
+        else:
+            self.send(404, "not found\n")
+
+    def saved_objects(self, what: str, body: bytes) -> None:
+        """_export says which are missing, _import keeps all; see the step kibana_objects."""
+        place = self.server.objects
+        kept = json.loads(place.read_text()) if place.exists() else {}
+        if what == "_export":
+            missing = [{**one, "error": {"statusCode": 404}} for one in json.loads(body)["objects"]
+                       if f"{one['type']}/{one['id']}" not in kept]
+            answer = {"statusCode": 400, "error": "Bad Request", "message": "Error fetching objects to export",
+                      "attributes": {"objects": missing}}
+            self.send(400 if missing else 200, json.dumps(answer if missing else {}))
+        elif what == "_import":
+            head = f"Content-Type: {self.headers.get('Content-Type')}\r\n\r\n".encode()
+            (part,) = email.message_from_bytes(head + body).get_payload()
+            given = [json.loads(line) for line in part.get_payload(decode=True).splitlines() if line.strip()]
+            place.write_text(json.dumps(kept | {f"{one['type']}/{one['id']}": one for one in given}))
+            self.send(200, json.dumps({"success": True, "successCount": len(given)}))
         else:
             self.send(404, "not found\n")
 
@@ -147,11 +176,12 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 def serve(program: str, address: tuple[str, int], pages: dict[str, tuple[str, str]], prefix: str = "",
-          root: str = "") -> None:
+          root: str = "", objects: pathlib.Path | None = None) -> None:
     """Answer until SIGTERM or SIGINT."""
     server = http.server.ThreadingHTTPServer(address, Answer)
     server.daemon_threads = True
     server.program, server.pages, server.prefix, server.root = program, pages, prefix, root
+    server.objects = objects
     print(f"standin: this is not {program}, it only answers as {program} does, on port {address[1]}", flush=True)
     server.serve_forever()
 
@@ -255,7 +285,106 @@ def grafana(arguments: list[str]) -> None:
           urllib.parse.urlsplit(root).path.rstrip("/") if below else "", root)
 
 
-PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafana, "run.sh": grafana}
+def values(arguments: list[str], *names: str) -> list[str]:
+    """What follows each of these options."""
+    return [value for name, value in zip(arguments, arguments[1:], strict=False) if name in names]
+
+
+def filebeat(arguments: list[str]) -> None:
+    """filebeat test config -c FILE, filebeat -c FILE."""
+    config = read_yaml("".join(values(arguments, "-c")))
+    inputs = config.get("filebeat.inputs", [])
+    if not inputs or not config.get("output.logstash", {}).get("hosts"):
+        raise Wrong("no inputs, or no output")
+    names = [one.get("id") for one in inputs]
+    if None in names or len(set(names)) < len(names):
+        raise Wrong("filestream inputs need unique ids")
+    if [one["type"] for one in inputs if one["type"] != "filestream"]:
+        raise Wrong("Log input is deprecated. Use Filestream input instead.")
+    if arguments[:2] == ["test", "config"]:
+        print("Config OK")
+        return
+    writable(config["path.data"])
+    serve("filebeat", (config["http"]["host"], config["http"]["port"]), {"/": document({"beat": "filebeat"})})
+
+
+def logstash(arguments: list[str]) -> None:
+    """logstash --path.settings DIRECTORY [--config.test_and_exit]"""
+    place = pathlib.Path("".join(values(arguments, "--path.settings")))
+    settings = read_yaml(str(place / "logstash.yml"))
+    store = place / "logstash.keystore"
+    known = {**os.environ, **(json.loads(store.read_text()) if store.exists() else {})}
+    pipelines = yaml.load((place / "pipelines.yml").read_text(), StrictLoader)
+    for one in pipelines:
+        paths = sorted(glob.glob(one["path.config"]))
+        if not paths:
+            raise Wrong(f"No config files found in path {one['path.config']}")
+        for path in paths:
+            check_pipeline(path, known)
+    if "--config.test_and_exit" in arguments:
+        print("Configuration OK")
+        return
+    writable(settings["path.data"])
+    pages = {f"/_node/pipelines/{one['pipeline.id']}": document({"status": "green"}) for one in pipelines}
+    serve("logstash", (settings["api.http.host"], settings["api.http.port"]),
+          {"/": document({"status": "green"}), **pages})
+
+
+def check_pipeline(path: str, known: dict[str, str]) -> None:
+    """Brackets close, strings end, and what is taken from the keystore is there."""
+    content = pathlib.Path(path).read_text(encoding="utf-8")
+    opened = []
+    # A regular expression stands behind =~ and may hold brackets too.
+    for token in re.finditer(r"#[^\n]*|[=!]~\s*/(?:\\/|[^/])*/|\"(?:\\\"|[^\"])*\"|'(?:\\'|[^'])*'|[{}\"']", content):
+        line = content.count("\n", 0, token.start()) + 1
+        if token[0] in "\"'":
+            raise Wrong(f"{path}:{line}: a string does not end")
+        if token[0] == "{":
+            opened.append(line)
+        elif token[0] == "}" and not opened:
+            raise Wrong(f"{path}:{line}: }} closes nothing")
+        elif token[0] == "}":
+            opened.pop()
+    if opened:
+        raise Wrong(f"{path}:{opened[-1]}: {{ is not closed")
+    for name in re.findall(r"[$][{](\w+)[}]", content):
+        if name not in known:
+            raise Wrong(f"Cannot evaluate `${{{name}}}`: it is not in the keystore and not in the environment")
+
+
+def logstash_keystore(arguments: list[str]) -> None:
+    """logstash-keystore --path.settings DIRECTORY create|add KEY: answers and values come from standard input."""
+    store = pathlib.Path("".join(values(arguments, "--path.settings")), "logstash.keystore")
+    command, *rest = arguments[2:]
+    answer = sys.stdin.readline().rstrip("\n")
+    if command == "create" and answer == "y":
+        store.write_text("{}")
+    elif command == "add" and answer:
+        store.write_text(json.dumps({**json.loads(store.read_text()), rest[0]: answer}))
+    else:
+        raise Wrong(f"nothing done: {command}")
+
+
+def kibana(arguments: list[str]) -> None:
+    """kibana --config FILE [--config FILE]: later files win."""
+    config: dict = {}
+    for path in values(arguments, "--config"):
+        config.update(read_yaml(path))
+    for name, value in config.items():
+        if name.endswith("encryptionKey") and len(value) < 32:
+            raise Wrong(f"[config validation of [{name}]]: value has length [{len(value)}] but it must have 32")
+    base = config.get("server.basePath", "") if config.get("server.rewriteBasePath") else ""
+    writable(config["path.data"])
+    page = ("text/html; charset=utf-8", "<!doctype html><title>standin</title><p>This is not Kibana: no registry gave "
+            "its image. It only answers as Kibana does.</p>\n")
+    status = document({"status": {"overall": {"level": "available"}}})
+    serve("kibana", (config["server.host"], config["server.port"]),
+          {"/": page, "/app/home": page, "/api/status": status}, base, "",
+          pathlib.Path(config["path.data"], "objects.json"))
+
+
+PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafana, "run.sh": grafana,
+            "filebeat": filebeat, "logstash": logstash, "logstash-keystore": logstash_keystore, "kibana": kibana}
 
 
 def main() -> int:
