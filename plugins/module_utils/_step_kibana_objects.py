@@ -62,6 +62,8 @@ def differences(objects: list[dict[str, t.Any]], plan: kibana.Plan, not_there: t
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
     objects = kibana.objects_of(json.dumps(params["objects"]))
+    if not objects:
+        return {"changed": False, "differences": [], "notices": []}
     login = (params["login_user"], params["login_password"] or "") if params["login_user"] else None
     before = recorded(params["record"])
     names = tuple(sorted(f"{one['type']}/{one['id']}" for one in objects))

@@ -36,7 +36,7 @@ options:
     type: str
     required: true
   labels:
-    description: Containers that have one of these labels, each a name or V(name=value).
+    description: Containers that have one of these labels, each a name or V(name=value). Without any, no link is kept.
     type: list
     elements: str
     required: true

@@ -51,7 +51,7 @@ options:
     description:
       - Saved objects with C(type), C(id), C(attributes) and C(references), as Kibana exports them, but with JSON where
         Kibana keeps JSON as text (C(panelsJSON), C(optionsJSON), C(searchSourceJSON)).
-      - A reference leads to one of them.
+      - A reference leads to one of them. Without any, Kibana is not asked.
     type: list
     elements: dict
     required: true

@@ -136,6 +136,12 @@ def test_without_a_container(kibana, tmp_path):
         run(kibana, tmp_path)
 
 
+def test_where_nothing_is_declared_nobody_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(step.Docker, "address", None)
+    params = {"objects": [], "record": str(tmp_path / "record.json")}
+    assert not step.converge(types.SimpleNamespace(check_mode=False), params)["changed"]
+
+
 def test_nobody_answers(kibana, tmp_path):
     kibana.address = "127.0.0.2"
     kibana.server_address = ("127.0.0.2", 1)
