@@ -109,6 +109,33 @@ def test_a_stack_trace_is_one_document_with_its_causes():
     assert "\nCaused by: java.lang.IllegalStateException: Unable to create the" in failure["error"]["stack_trace"]
 
 
+# defect 71
+@pytest.mark.parametrize("kept_newlines", [True, False])
+@pytest.mark.parametrize("name", ["spring.log", "spring-documented.log"])
+def test_what_is_written_to_a_container_s_output_is_understood_as_well(name, kept_newlines):
+    lines = (DATA / name).read_text().splitlines()
+    content = "".join(json.dumps({"log": line + "\n", "stream": "stdout", "time": "2026-11-26T14:40:00Z"}) + "\n"
+                      for line in lines)
+    pipeline = logstash_conf.Pipeline(list(files("main").values()), PATTERNS)
+    path = "/var/log/containers/mooring-shop-blue-app-1.log"
+    found = [seen(pipeline.run(filebeat_conf.event(INPUTS["containers"], path, message, "host-1"))) for message in
+             filebeat_conf.read(INPUTS["containers"], content, kept_newlines=kept_newlines)]
+    assert {one.pop("container.name") for one in found} == {"mooring-shop-blue-app-1"}
+    # Empty lines within a message are not kept.
+    expected = json.loads((DATA / name.replace(".log", ".json")).read_text())
+    assert found == [{field: value.replace("\n\n", "\n") if isinstance(value, str) else value
+                      for field, value in one.items()} for one in expected]
+
+
+# As some layouts and Kotlin's coroutines print them.
+def test_a_stack_trace_may_be_indented_by_spaces():
+    (message,) = filebeat_conf.read(INPUTS["application-files"], (
+        "2026-11-26T14:40:00Z ERROR 7 --- [shop] [main] a.B : failed\n\na.b.C: no\n    at a.b.C.d(C.java:1)\n"))
+    pipeline = logstash_conf.Pipeline(list(files("main").values()), PATTERNS)
+    found = pipeline.run(filebeat_conf.event(INPUTS["application-files"], "/x.log", message, "host-1"))
+    assert (found["message"], found["error"]["type"], found["error"]["message"]) == ("failed", "a.b.C", "no")
+
+
 # defect 72
 def test_a_slow_query_says_how_long_who_and_what():
     first, lines, *_rest = documents("mysql-slow-log")
