@@ -37,10 +37,10 @@ import spring  # noqa: E402
 
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring",
+SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring", "elk",
              "drift_schedule")
 # Scenarios that need an image with programs from Maven Central, which not every machine reaches.
-FROM_MAVEN = {"kafka": "kafka"}
+FROM_MAVEN = {"elk": "elasticsearch", "kafka": "kafka"}
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
@@ -172,6 +172,7 @@ def browser(stage: Stage) -> None:
 
 def integration(stage: Stage) -> None:
     """compose_project against the machine's engine."""
+    from_maven(stage, FROM_MAVEN["elk"])
     stage.pytest("tests/integration")
 
 
@@ -237,6 +238,12 @@ def prove_kafka(stage: Stage) -> None:
         stage.check(sys.executable, "tests/prove/kafka.py")
 
 
+def prove_elk(stage: Stage) -> None:
+    """Documents, mappings, lifecycle and drift against a real Elasticsearch; skipped as for prove-kafka."""
+    if from_maven(stage, FROM_MAVEN["elk"]):
+        stage.check(sys.executable, "tests/prove/elk.py")
+
+
 def prove_releases(stage: Stage) -> None:
     """Deploys, rollbacks, failing and killed ones under load, on a bare node with systemd."""
     stage.check(sys.executable, "tests/prove/releases.py")
@@ -266,7 +273,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
 FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
-    "prove-kafka": prove_kafka,
+    "prove-kafka": prove_kafka, "prove-elk": prove_elk,
 }
 
 

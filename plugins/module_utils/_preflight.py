@@ -32,6 +32,7 @@ NEEDS = {
     "data_stores": ["docker_engine"],
     "distro_images": ["docker_engine"],
     "drift_schedule": [],
+    "elk": ["docker_engine"],
     "kafka": ["docker_engine"],
     "monitoring": ["docker_engine"],
     "nginx_certbot": ["docker_engine"],
@@ -330,6 +331,8 @@ CHECKS: dict[str, Check] = {
     "email": _email,
     "image": _image,
     "max_body": _size,
+    "elk_disk_reserve": _size,
+    "elk_retention": _days,
     "memory": _memory,
     "kafka_external_bind": _bind_if_any,
     "kafka_retention": _days,
@@ -694,7 +697,8 @@ _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
 PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
-                    "alertmanager-data", "loki-data", "grafana-data"}
+                    "alertmanager-data", "loki-data", "grafana-data", "elasticsearch-data", "logstash-data",
+                    "kibana-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -792,6 +796,35 @@ def check_kafka(host: Host) -> t.Iterator[Problem]:
     if 0 < memory < 768 * 1024**2:
         yield Problem(host.name, "kafka_memory", host.settings.get("kafka_memory", Setting()).source,
                       f"{_human(memory)} are too little for a broker", "Give at least 768m")
+
+
+def check_elk(host: Host) -> t.Iterator[Problem]:
+    """Its memory is what Java can work with, and a Kibana has what it logs in and encrypts with."""
+    if "elk" not in host.groups:
+        return
+
+    def problem(variable: str, text: str, remedy: str) -> Problem:
+        return Problem(host.name, variable, host.settings.get(variable, Setting()).source, text, remedy)
+
+    memory = size_in_bytes(host.get("elk_elasticsearch_memory", "2g")) or 0
+    if 0 < memory < 1024**3:
+        yield problem("elk_elasticsearch_memory", f"{_human(memory)} are too little for Elasticsearch: half of it is "
+                      "its heap, and 512m is the least that it works with", "Give at least 1g")
+    if memory > 62 * 1024**3:
+        yield problem("elk_elasticsearch_memory", f"{_human(memory)} are too much: a heap of more than 31g holds less "
+                      "than one of 31g, because its pointers are twice as long", "Give at most 62g")
+    if host.get("elk_kibana_image"):
+        for variable in ("elk_kibana_password", "elk_kibana_encryption_key"):
+            if not host.get(variable) and not host.settings.get(variable, Setting()).errors:
+                yield problem(variable, "is not set, but there is a Kibana",
+                              "Set it, or set elk_kibana_image to null")
+        key = str(host.get("elk_kibana_encryption_key") or "")
+        if 0 < len(key) < 32:
+            yield problem("elk_kibana_encryption_key", "is shorter than 32 characters",
+                          "Make one with: openssl rand -hex 32")
+    if host.get("elk_filebeat_image") and not host.get("elk_logstash_image"):
+        yield problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
+                      "Set elk_logstash_image too, or both to null")
 
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
@@ -1073,8 +1106,15 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     if facts["memory"] < minimum:
         yield Problem(host.name, "memory", "", f"the host has {_human(facts['memory'])}, less than {_human(minimum)}",
                       "Give it more, or lower preflight_memory_minimum")
-    # A service that nothing is declared for does not run.
+    # A service that nothing is declared for, or that has no image, does not run.
     idle = set() if host.get("data_stores_postgres_databases") else {"data_stores_postgres_memory"}
+    idle |= {f"elk_{part}_memory" for part in ("kibana", "logstash") if not host.get(f"elk_{part}_image")}
+    if "elk" in host.groups:
+        minimum = size_in_bytes(host.get("elk_host_memory_minimum", "")) or 0
+        if facts["memory"] < minimum:
+            yield Problem(host.name, "memory", "",
+                          f"the host has {_human(facts['memory'])}, less than the {_human(minimum)} that elk is for",
+                          "Take the host out of the group elk, give it more, or lower elk_host_memory_minimum")
     wanted = {
         variable: size_in_bytes(setting.value) or 0
         for variable, setting in host.settings.items()
@@ -1168,6 +1208,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_images(host)
         problems += check_applications(host)
         problems += check_kafka(host)
+        problems += check_elk(host)
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
