@@ -135,10 +135,12 @@ class Docker:
         return bool(self.version())
 
     def info(self) -> dict[str, t.Any]:
-        """``docker info``; empty where no engine answers."""
+        """``docker info``; empty where no engine answers or docker is not installed."""
         answer = self._ask("/info")
         if answer and answer[0] == 200:
             return answer[1]
+        if not self.installed():
+            return {}
         rc, out, _err = self._run([self.binary, "info", "--format", "{{json .}}"])
         found = json.loads(out) if rc == 0 and out.strip().startswith("{") else {}
         # Without an engine the command line still says something of itself.

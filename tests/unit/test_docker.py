@@ -82,6 +82,13 @@ def test_the_architecture_is_the_engine_s(engine):
     assert Docker(Cli(rc=1), path="").architecture() == ""
 
 
+def test_a_host_without_docker_has_no_engine():
+    cli = Cli()
+    docker = Docker(cli, binary="no-such-program", path="")
+    assert (docker.info(), docker.version(), docker.address("one", "net")) == ({}, "", "")
+    assert cli.calls == []
+
+
 def test_what_exists_is_read_from_the_socket(engine):
     cli = Cli()
     docker = Docker(cli, path=engine({
