@@ -28,15 +28,17 @@ class Engine:
     ``volume`` the one that names a volume, "" where there is none. ``unavoidable``
     are the series that an upgrade may not skip; without any there are no upgrades
     of data in place, and ``restore`` loads what ``backup`` made. ``oldest`` is the
-    first series that starts with the role's configuration.
+    first series that starts with the role's configuration. Without a ``series`` the
+    server itself refuses data that it cannot read, and nobody asks of which version
+    they are.
     """
 
     title: str
     service: str
-    series: str
-    environment: tuple[str, ...]
-    backup: str
-    variables: str
+    series: str = ""
+    environment: tuple[str, ...] = ()
+    backup: str = ""
+    variables: str = ""
     volume: str = ""
     unavoidable: tuple[str, ...] = ()
     oldest: str = ""
@@ -56,27 +58,34 @@ POSTGRESQL = Engine(
     "data_stores_postgres",
     restore="docker exec --interactive {container} sh -c 'PGPASSWORD=$(cat /run/secrets/admin_password) exec psql "
     "--quiet --username=postgres --dbname=postgres' < postgres-{series}.sql")
-ENGINES = {"mysql": MYSQL, "postgresql": POSTGRESQL}
+# Kafka's KIP-778: a broker that does not know the finalized metadata.version ends at its start. Elasticsearch's
+# NodeMetadata: "cannot downgrade a node", "cannot upgrade a node" that is too old.
+KAFKA = Engine("Kafka", "broker")
+ELASTICSEARCH = Engine("Elasticsearch", "elasticsearch")
+ENGINES = {"mysql": MYSQL, "postgresql": POSTGRESQL, "kafka": KAFKA, "elasticsearch": ELASTICSEARCH}
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Where data was at the end of the last run, and its version as far as it was known."""
+    """Where data was at the end of the last run, its version and whose it was as far as that was known."""
 
     volume: str = ""
     version: str = ""
+    identity: str = ""
 
     @classmethod
     def from_json(cls, text: str | None) -> Record:
         """The record of a file; one that cannot be read counts as none."""
         try:
             values = json.loads(text or "")
-            return cls(str(values["volume"]), str(values["version"]))
+            return cls(str(values["volume"]), str(values["version"]), str(values.get("identity", "")))
         except (ValueError, TypeError, KeyError):
             return cls()
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+        # A server that says nothing of whose its data are has the record that it always had.
+        values = {key: value for key, value in dataclasses.asdict(self).items() if value or key != "identity"}
+        return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +112,8 @@ class Found:
     creation by the official image ended half-way, which that image never finishes.
     ``ours``: the project has made the volume or has a container on it; that one is
     ``running``, and may be ``starting``, which is not healthy yet.
+    ``identity``: what tells the data from others of the same server, such as the id
+    of a cluster; "" where nothing does.
     ``others`` are the running containers of somebody else that may write to it,
     ``told`` is the version by the images of somebody else's containers.
     """
@@ -112,6 +123,7 @@ class Found:
     hidden: bool = False
     data: bool = False
     version: str = ""
+    identity: str = ""
     owner: int | None = None
     failed: bool = False
     foreign: str = ""
@@ -134,7 +146,7 @@ class Plan:
 
 def series(engine: Engine, version: str) -> str:
     """The series of a version or a tag, "" where it does not say one (``8``, ``lts``)."""
-    match = re.match(engine.series, version)
+    match = re.match(engine.series, version) if engine.series else None
     return match[1] if match else ""
 
 
@@ -211,7 +223,7 @@ def after(declared: Declared, found: Found, recorded: Record) -> Record:
     if not found.data or found.failed:
         return recorded
     known = recorded.version if recorded.volume == declared.volume else ""
-    return Record(declared.volume, found.version or known)
+    return Record(declared.volume, found.version or known, found.identity)
 
 
 def _refuse_users(declared: Declared, found: Found) -> None:
@@ -236,7 +248,7 @@ def _lost(declared: Declared, found: Found, recorded: Record) -> str:
 
 def _decide_hidden(declared: Declared, found: Found, recorded: Record) -> Plan:
     engine, version = declared.engine, recorded.version if recorded.volume == declared.volume else ""
-    if not series(engine, version) and not found.ours and not declared.upgrade_from:
+    if engine.series and not series(engine, version) and not found.ours and not declared.upgrade_from:
         raise MooringError(
             f"The files in volume {declared.volume} cannot be seen from the host while nothing has mounted it, and "
             f"starting {declared.image} upgrades data of an older series, which cannot be undone. Mount it while the "
@@ -261,9 +273,14 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
             f"The data directory in volume {declared.volume} belongs to uid {found.owner}, and the server runs as uid "
             f"{declared.owner} and could not write to it. Make it that user's, while nothing uses the volume: 'chown "
             f"-R {declared.owner}:{declared.owner} {found.path}'. Then run again.")
+    if same and found.identity and recorded.identity not in ("", found.identity):
+        raise MooringError(
+            f"The volume {declared.volume} holds the data of {engine.title}'s {found.identity}, but they were of "
+            f"{recorded.identity} when a run last looked, so somebody has put others in their place. Bring the right "
+            f"ones back. To go on with those that are there, delete {declared.record} and run again.")
     version = found.version or found.told or (recorded.version if same else "")
     notices = []
-    if not series(engine, version):
+    if engine.series and not series(engine, version):
         # PostgreSQL has no such variable.
         variable = f"{engine.variables}_upgrade_from" if engine.unavoidable else ""
         if not declared.upgrade_from:
@@ -278,7 +295,7 @@ def _decide_data(declared: Declared, found: Found, recorded: Record) -> Plan:
             f"({declared.upgrade_from}) was compared with {declared.image}.")
     known = version if series(engine, version) else declared.upgrade_from
     _refuse_series(declared, series(engine, known), known, found.running)
-    record = Record(declared.volume, version)
+    record = Record(declared.volume, version, found.identity)
     if same or found.ours:
         return Plan(record, notices=tuple(notices))
     said = f", version {version}," if version else ""

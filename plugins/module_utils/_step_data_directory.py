@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _data_directory as decisions
@@ -16,7 +17,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Comma
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "engine": {"type": "str", "choices": ["mysql", "postgresql"], "required": True},
+    "engine": {"type": "str", "choices": sorted(decisions.ENGINES), "required": True},
     "volume": {"type": "str", "required": True},
     "external": {"type": "bool", "default": False},
     "project": {"type": "str", "required": True},
@@ -106,7 +107,23 @@ def look_at_postgresql(path: str, names: set[str]) -> dict[str, t.Any]:
     return {}
 
 
-LOOK = {"mysql": look_at_mysql, "postgresql": look_at_postgresql}
+def look_at_kafka(path: str, names: set[str]) -> dict[str, t.Any]:
+    """What the files of a log directory of Kafka say; the role's start makes ``meta.properties`` last."""
+    match = re.search(r"^cluster\.id=(\S+)$", read_inside(path, "meta.properties") or "", re.MULTILINE)
+    if not match:
+        return {}
+    return {"data": True, "identity": f"cluster {match[1]}",
+            "owner": os.lstat(os.path.join(path, "meta.properties")).st_uid}
+
+
+def look_at_elasticsearch(path: str, names: set[str]) -> dict[str, t.Any]:
+    """What the files of a data directory of Elasticsearch say: ``_state`` since 8.0, ``nodes`` before."""
+    evidence = next((name for name in ("_state", "nodes") if name in names), "")
+    return {"data": True, "owner": os.lstat(os.path.join(path, evidence)).st_uid} if evidence else {}
+
+
+LOOK = {"elasticsearch": look_at_elasticsearch, "kafka": look_at_kafka, "mysql": look_at_mysql,
+        "postgresql": look_at_postgresql}
 
 
 def read_files(docker: Docker, params: dict[str, t.Any]) -> Found:

@@ -6,21 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: data_directory
-short_description: Whether a database server may be started on a volume
+short_description: Whether a server may be started on a volume
 version_added: "0.2.0"
 description:
   - Looks at the data directory in a Docker volume and at who uses it, before a server is started on it, and
     refuses what could cost data. It changes nothing but its own record.
-  - It refuses an upgrade that nobody has asked for, one that skips a series, a downgrade, an empty directory where
-    there was data, a volume that a container of somebody else has in use, files of another user or of MariaDB, and
-    a directory whose creation failed half-way. Where nobody can tell the version of the data, it refuses as well.
-    The message says how to go on.
+  - It refuses an empty directory where there was data, a volume that a container of somebody else has in use, files of
+    another user, and data of another cluster of Kafka than before. The message says how to go on.
+  - Of MySQL and PostgreSQL it also refuses an upgrade that nobody has asked for, one that skips a series, a downgrade,
+    files of MariaDB, and a directory whose creation failed half-way. Where nobody can tell the version of the data, it
+    refuses as well. Kafka and Elasticsearch refuse themselves what they cannot read.
   - A data directory that somebody else has made is adopted.
 options:
   engine:
     description: The server.
     type: str
-    choices: [mysql, postgresql]
+    choices: [elasticsearch, kafka, mysql, postgresql]
     required: true
   volume:
     description: Name of the volume. An empty one makes the module do nothing, for a server that is optional.
@@ -50,7 +51,7 @@ options:
     type: str
     default: ""
   record:
-    description: Path of a file, with mode 0600, that keeps where data was and its version.
+    description: Path of a file, with mode 0600, that keeps where data was, its version and its cluster.
     type: path
     required: true
   stage:

@@ -18,6 +18,7 @@ from drift_site import ROOT, Failed, Run, Site, expect
 
 IMAGES = tuple(f"mooring.local/{image}" for image in ("elasticsearch:9.5.2", "standin:1", "demo:1.0.0"))
 SERVER, VOLUME = "mooring-elk-elasticsearch-1", "mooring-elasticsearch-data"
+RECORD = "/opt/mooring/elk/.elasticsearch-data.json"
 PARTS = ("elasticsearch", "logstash", "filebeat", "kibana")
 CONTAINERS = " ".join(f"mooring-elk-{part}-1" for part in PARTS)
 # The lab's Elasticsearch is the server, its security and Lucene's analyser; these are not the programs themselves.
@@ -444,9 +445,20 @@ def no_secret_shows(place: Place) -> None:
     place.converge()
 
 
+def refuse_an_empty_one(place: Place) -> None:
+    """Where there was data, a lost volume is no reason to start with an empty one."""
+    for mode in (("--check",), ()):
+        run = place.attempt(*mode)
+        expect(run.status != 0 and "data of Elasticsearch lay in volume" in " ".join(run.output.split()), "not refused",
+               run.output[-1500:])
+    expect(VOLUME not in place.sh("docker volume ls -q").split(), "a refused run made the volume")
+
+
 def half_made(place: Place) -> None:
-    """A run that is killed again and again while it is first made is finished by the next one."""
+    """A lost volume is refused; a run that is killed again and again while it is first made is finished by the next."""
     place.sh(f"docker rm --force {SERVER}; docker volume rm {VOLUME}")
+    refuse_an_empty_one(place)
+    place.sh(f"rm {RECORD}")
     for moment in (3, 8, 14, 20):
         process = place.spawn(*place.tags, *place.declared({}))
         try:

@@ -28,6 +28,7 @@ from drift_site import ROOT, Run, Site, expect
 IMAGES = tuple(f"mooring.local/{image}" for image in ("kafka:4", "demo:1.0.0"))
 BROKER = "mooring-kafka-broker-1"
 VOLUME = "mooring-kafka-data"
+RECORD = "/opt/mooring/kafka/.kafka-data.json"
 LISTENER = "kafka:9092"
 TOOLS = "/opt/kafka/bin"
 TOPICS = [{"name": "orders", "partitions": 3, "config": {"retention.ms": 86400000}}, {"name": "invoices"}]
@@ -325,9 +326,20 @@ def nothing_is_lost(place: Place) -> None:
     place.say(f"       {len(acknowledged)} acknowledged, {KILLS + 1} kills")
 
 
+def refuse_an_empty_one(place: Place) -> None:
+    """Where there was data, a lost volume is no reason to start with an empty one."""
+    for mode in (("--check",), ()):
+        run = place.attempt(*mode)
+        expect(run.status != 0 and "data of Kafka lay in volume" in " ".join(run.output.split()), "it was not refused",
+               run.output[-1500:])
+    expect(VOLUME not in place.sh("docker volume ls -q").split(), "a refused run made the volume")
+
+
 def half_made(place: Place) -> None:
-    """A broker killed again and again while it is first made is finished by the next run, with one cluster."""
+    """A lost volume is refused; a broker killed again and again while it is first made is finished by the next run."""
     place.sh(f"docker rm --force {BROKER}; docker volume rm {VOLUME}")
+    refuse_an_empty_one(place)
+    place.sh(f"rm {RECORD}")
     for moment in (0.3, 0.8, 1.4, 2.0, 2.8, 3.6):
         process = place.spawn(*place.tags, *place.declared({}))
         place.wait(f"docker inspect -f '{{{{.State.Running}}}}' {BROKER} | grep true", 60)

@@ -563,3 +563,55 @@ def test_without_an_engine(place):
     assert place.run(check_mode=True) == NOTHING_SAID
     with pytest.raises(MooringError, match="docker_engine role first"):
         place.run()
+
+
+# As kafka-storage of 4.3.1 writes it.
+META = "#\n#Thu Nov 26 15:00:00 UTC 2026\ncluster.id=4L6g3nShT-eMCtK--X86sw\ndirectory.id=x\nnode.id=1\nversion=1\n"
+
+
+def test_files_of_kafka(place):  # defect 77
+    given = {"engine": "kafka", "image": "apache/kafka:4.3.1", "project": "mooring-kafka", "owner": os.getuid()}
+    # What formatting leaves when it is killed half-way is no data yet.
+    (place.volume / "bootstrap.checkpoint").write_text("")
+    (place.volume / "meta.properties").write_text("")
+    assert place.run(**given) == place.run(**given, stage="after") == NOTHING_SAID
+    (place.volume / "meta.properties").write_text(META)
+    assert place.run(**given)["differences"], "made by somebody else"
+    # Of which version it is, nobody asks: Kafka itself refuses what it cannot read.
+    assert Record.from_json(place.record.read_text()) == Record("data", "", "cluster 4L6g3nShT-eMCtK--X86sw")
+    assert place.run(**given) == place.run(**given, stage="after") == NOTHING_SAID
+    place.engine.users = [user("old-broker")]
+    with pytest.raises(MooringError, match="in use by old-broker"):
+        place.run(**given)
+    place.engine.users = []
+    with pytest.raises(MooringError, match="belongs to uid"):
+        place.run(**{**given, "owner": os.getuid() + 1})
+    (place.volume / "meta.properties").write_text(META.replace("4L6g", "5L6g"))
+    with pytest.raises(MooringError, match="of Kafka's cluster 5L6g.*but they were of cluster 4L6g.*delete /.*json"):
+        place.run(**given)
+    place.record.unlink()
+    place.run(**given)
+    (place.volume / "meta.properties").unlink()
+    with pytest.raises(MooringError, match="data of Kafka lay in volume data when a run last looked. Starting now"):
+        place.run(**given)
+
+
+def test_files_of_elasticsearch(place):
+    given = {"engine": "elasticsearch", "image": "mooring.local/elasticsearch-nori:9.5.2", "project": "mooring-elk"}
+    (place.volume / "node.lock").write_text("")
+    assert place.run(**given, stage="after") == NOTHING_SAID
+    (place.volume / "_state").mkdir()
+    assert place.run(**given, stage="after") == NOTHING_SAID
+    assert Record.from_json(place.record.read_text()) == Record("data")
+    with pytest.raises(MooringError, match="belongs to uid"):
+        place.run(**given, owner=os.getuid() + 1)
+    (place.volume / "_state").rmdir()
+    with pytest.raises(MooringError, match="data of Elasticsearch lay in volume data"):
+        place.run(**given)
+
+
+def test_files_that_cannot_be_seen_of_a_server_that_refuses_itself():
+    kafka = dataclasses.replace(WISH, engine=decisions.KAFKA, series="")
+    for recorded in (Record(), Record("data", "", "cluster x")):
+        plan = decide(kafka, HIDDEN, recorded)
+        assert (plan.record, plan.differences, len(plan.notices)) == (recorded, (), 1)
