@@ -34,7 +34,8 @@ up: $(VENV)/.runtime ## install what is missing and converge this machine (inven
 	  for component in "$$@"; do grep -q "^$$component:" $(INVENTORY)/hosts.yml \
 	    || { echo "WITH=$$component: $(INVENTORY)/hosts.yml names no such component." >&2; exit 1; }; done; \
 	  rm -f $(WITH_FILE); \
-	  for component in "$$@"; do echo "$$component: {hosts: {local: }}" >> $(WITH_FILE); done)
+	  for component in "$$@"; do test -e $(WITH_FILE) || echo --- > $(WITH_FILE); \
+	    echo "$$component: {hosts: {local: }}" >> $(WITH_FILE); done)
 	@$(PLAYBOOK) site.yml
 
 check: $(VENV)/.runtime ## say what `up` would change, and change nothing

@@ -730,11 +730,15 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
         return not host.get(variable) and not host.settings.get(variable, Setting()).errors
 
     components = host.get("monitoring_components", [])
-    if isinstance(components, list) and "data_stores" in components:
-        for store in ("mysql", "redis"):
+    if isinstance(components, list):
+        for store in ("mysql", "redis") if "data_stores" in components else ():
             if lacks(f"monitoring_{store}_password"):
                 yield problem(f"monitoring_{store}_password", f"is not set, but the exporter of {store} has to log in",
                               "Give it the password of the account exporter that data_stores declares")
+        if ("kafka" in components and host.get("monitoring_kafka_exporter_image") and host.get("kafka_authentication")
+                and lacks("monitoring_kafka_password")):
+            yield problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
+                          "Give it the password of a user exporter in kafka_users")
     if host.get("monitoring_grafana_image") and lacks("monitoring_grafana_admin_password"):
         yield problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
                       "Set it, or set monitoring_grafana_image to null")

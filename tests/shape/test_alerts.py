@@ -22,12 +22,13 @@ TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = ROOT / "docs" / "alerts.md"
 
 SEVERITIES = {"critical", "warning", "none"}
-COMPONENTS = {"host", "data_stores", "nginx_certbot", "app_blue_green", "monitoring", "drift", "backup"}
+COMPONENTS = {"host", "data_stores", "nginx_certbot", "app_blue_green", "monitoring", "drift", "backup",
+              "kafka"}
 # So that Mattermost shows all of it on one screen.
 LONGEST = {"summary": 90, "description": 400}
 
 # What exporters bring. A live Prometheus is asked for the names themselves elsewhere.
-EXPORTERS = ("node_", "mysql_", "redis_", "probe_", "prometheus_", "alertmanager_")
+EXPORTERS = ("node_", "mysql_", "redis_", "kafka_", "probe_", "prometheus_", "alertmanager_")
 OWN = {
     "mooring_proxy_requests_total", "mooring_proxy_request_seconds_bucket", "mooring_proxy_request_seconds_count",
     "mooring_container_running", "mooring_container_restarting", "mooring_container_healthy",
@@ -39,7 +40,7 @@ OWN = {
     "mooring_drift_items", "mooring_drift_last_check_timestamp_seconds",
     "mooring_backup_last_success_timestamp_seconds", "up",
 }
-WORDS = {"and", "or", "unless", "on", "by", "offset", "bool", "absent", "abs", "count", "histogram_quantile",
+WORDS = {"and", "or", "unless", "on", "by", "offset", "bool", "absent", "abs", "count", "delta", "histogram_quantile",
          "increase", "max", "min_over_time", "predict_linear", "rate", "sum", "time", "vector", "max_over_time"}
 
 

@@ -118,6 +118,8 @@ GOOD = {
     "elk_kibana_password": "a-secret",
     "elk_kibana_encryption_key": "k" * 32,
     "monitoring_components": ["data_stores", "nginx_certbot", "monitoring"],
+    "monitoring_kafka_exporter_image": "danielqsj/kafka-exporter:v1.9.0",
+    "monitoring_kafka_password": None,
     "monitoring_memory": "1g",
     "monitoring_disk": "20g",
     "monitoring_retention": "30d",
@@ -335,6 +337,7 @@ CASES = [
      "not set, but the exporter of mysql has to log in"),
     ({"monitoring_redis_password": ""}, "monitoring_redis_password"),  # defect 58
     ({"monitoring_grafana_admin_password": None}, "is not set, but there is a Grafana"),
+    ({"monitoring_components": ["kafka"]}, "monitoring_kafka_password (group_vars/monitoring_kafka_password.yml:1)"),
     ({"monitoring_memory": "512m"}, "are too little for all its services"),
     # elk
     ({"elk_elasticsearch_memory": "512m"},

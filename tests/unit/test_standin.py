@@ -115,6 +115,17 @@ def test_a_volume_that_cannot_be_written_to_is_an_error(tmp_path, port):
     assert done.returncode == 1 and str(tmp_path / "data") in done.stderr
 
 
+def test_kafka_exporter(tmp_path, port):
+    secret = tmp_path / "arguments"
+    secret.write_text("--sasl.password=a 'password'\n")
+    argv = ["--kafka.server=kafka:9092", "--sasl.enabled", f"--web.listen-address=127.0.0.1:{port}"]
+    assert "no password" in run(tmp_path, "kafka_exporter", *argv).stderr
+    assert "unknown long flag '--sasl.passwort'" in run(tmp_path, "kafka_exporter", "--sasl.passwort=x").stderr
+    with running(port, command(tmp_path, "kafka_exporter", *argv, f"@{secret}")):
+        assert ask(port, "GET", "/healthz")[0].status == 200
+        assert b"\nkafka_brokers 1\n" in ask(port, "GET", "/metrics")[1]
+
+
 def test_alloy(tmp_path, port):
     (tmp_path / "config.alloy").write_text("logging {\n}\n")
     argv = ["run", f"--storage.path={tmp_path / 'data'}", f"--server.http.listen-addr=127.0.0.1:{port}",

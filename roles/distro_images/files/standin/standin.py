@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for Grafana, Loki, Alloy, Promtail, Kibana, Logstash and Filebeat where no registry gives their images.
+"""A stand-in for Grafana, Loki, Alloy, Promtail, Kibana, Logstash, Filebeat and kafka_exporter without a registry.
 
 It is the program whose name it is started by, and does of it what a deployment meets: reads
 its configuration, checks it, writes to its volume, answers health checks and a websocket, and
@@ -96,7 +96,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
             else:
                 self.send(404, "not found\n")
         elif path == f"{prefix}/metrics":
-            self.send(200, f'# TYPE standin_info gauge\nstandin_info{{program="{self.server.program}"}} 1\n')
+            own = f'# TYPE standin_info gauge\nstandin_info{{program="{self.server.program}"}} 1\n'
+            self.send(200, own + self.server.samples)
         elif path == f"{prefix}/api/live/ws" and self.server.program == "grafana":
             self.websocket()
         elif (path.removeprefix(prefix) or "/") in self.server.pages:
@@ -176,12 +177,12 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 def serve(program: str, address: tuple[str, int], pages: dict[str, tuple[str, str]], prefix: str = "",
-          root: str = "", objects: pathlib.Path | None = None) -> None:
-    """Answer until SIGTERM or SIGINT."""
+          root: str = "", objects: pathlib.Path | None = None, samples: str = "") -> None:
+    """Answer until SIGTERM or SIGINT; ``samples`` are metrics beside its own."""
     server = http.server.ThreadingHTTPServer(address, Answer)
     server.daemon_threads = True
     server.program, server.pages, server.prefix, server.root = program, pages, prefix, root
-    server.objects = objects
+    server.objects, server.samples = objects, samples
     print(f"standin: this is not {program}, it only answers as {program} does, on port {address[1]}", flush=True)
     server.serve_forever()
 
@@ -383,8 +384,36 @@ def kibana(arguments: list[str]) -> None:
           pathlib.Path(config["path.data"], "objects.json"))
 
 
+def kafka_exporter(arguments: list[str]) -> None:
+    """kafka_exporter with --kafka.server, --sasl.* and --web.listen-address.
+
+    An argument @FILE stands for the lines of that file. It asks no broker: what it says is what version 1.9.0 said of
+    one with one topic.
+    """
+    given: dict[str, str] = {}
+    for argument in arguments:
+        given.update(options(pathlib.Path(argument[1:]).read_text().splitlines() if argument.startswith("@")
+                             else [argument]))
+    known = {"kafka.server", "sasl.enabled", "sasl.mechanism", "sasl.username", "sasl.password", "web.listen-address"}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise Wrong(f"unknown long flag '--{unknown[0]}'")
+    if "sasl.enabled" in given and not given.get("sasl.password"):
+        raise Wrong("no password")
+    samples = {
+        "kafka_brokers": 1, 'kafka_topic_partitions{topic="orders"}': 1,
+        'kafka_topic_partition_current_offset{partition="0",topic="orders"}': 3,
+        'kafka_consumergroup_current_offset_sum{consumergroup="shop",topic="orders"}': 3,
+        'kafka_consumergroup_lag_sum{consumergroup="shop",topic="orders"}': 0,
+    }
+    host, _colon, port = given.get("web.listen-address", ":9308").rpartition(":")
+    serve("kafka_exporter", (host, int(port)), {"/healthz": text("ok")},
+          samples="".join(f"{name} {value}\n" for name, value in samples.items()))
+
+
 PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafana, "run.sh": grafana,
-            "filebeat": filebeat, "logstash": logstash, "logstash-keystore": logstash_keystore, "kibana": kibana}
+            "filebeat": filebeat, "logstash": logstash, "logstash-keystore": logstash_keystore, "kibana": kibana,
+            "kafka_exporter": kafka_exporter}
 
 
 def main() -> int:
