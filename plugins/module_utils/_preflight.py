@@ -698,7 +698,7 @@ _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
 PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
                     "alertmanager-data", "loki-data", "grafana-data", "elasticsearch-data", "logstash-data",
-                    "kibana-data"}
+                    "kibana-data", "zookeeper-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -789,6 +789,12 @@ def check_kafka(host: Host) -> t.Iterator[Problem]:
     if users and not outside and not host.get("kafka_authentication"):
         yield Problem(host.name, "kafka_users", host.settings["kafka_users"].source,
                       "is set, but no listener asks for a login", "Set kafka_authentication or kafka_external_bind")
+    if host.get("kafka_zookeeper_image"):
+        for variable in ("kafka_users", "kafka_authentication", "kafka_external_bind"):
+            if host.get(variable):
+                yield Problem(host.name, variable, host.settings[variable].source,
+                              "is set, but there is a ZooKeeper, past which everybody could give himself rights",
+                              "Do without, or come away from ZooKeeper first; the README of the role kafka says how")
     texts = (("kafka_external_certificate", "CERTIFICATE", "Give it as PEM text, the chain after it"),
              ("kafka_external_key", "PRIVATE KEY", "Give it as PEM text; openssl pkcs8 -topk8 -nocrypt writes it so"))
     for variable, word, remedy in texts:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from drift_site import ROOT, Run, Site, expect
 
-IMAGES = tuple(f"mooring.local/{image}" for image in ("kafka:4", "demo:1.0.0"))
+IMAGES = tuple(f"mooring.local/{image}" for image in ("kafka:4", "demo:1.0.0", "kafka-zookeeper:3.9"))
 BROKER = "mooring-kafka-broker-1"
 VOLUME = "mooring-kafka-data"
 RECORD = "/opt/mooring/kafka/.kafka-data.json"
@@ -477,7 +477,49 @@ def no_secret_shows(place: Place) -> None:
         place.converge(mooring_allow_stateful_restart=True)
 
 
+def zookeeper_goes_on(place: Place) -> None:
+    """Kafka 3 with ZooKeeper goes on with its topics; neither is started on the data of the other."""  # 78
+    old = {"kafka_image": IMAGES[2], "kafka_zookeeper_image": IMAGES[2], "mooring_allow_stateful_restart": True}
+
+    def refused(**values: t.Any) -> None:
+        before = place.started()
+        run = place.attempt(**values)
+        expect(run.status != 0 and "are of a cluster with ZooKeeper" in " ".join(run.output.split()),
+               "it was not refused", run.output[-1500:])
+        expect(place.started() == before, "a refused run restarted something")
+
+    def start_empty() -> None:
+        place.sh(f"docker rm --force {BROKER} mooring-kafka-zookeeper-1; docker volume rm {VOLUME} "
+                 f"mooring-zookeeper-data; rm {RECORD}", check=False)
+
+    refused(**old)
+    start_empty()
+    try:
+        place.converge(**old)
+        place.expect_still(**old)
+        found = {name: partitions for name, (partitions, _overrides) in place.described().items()}
+        expect({"orders": 3, "invoices": 1}.items() <= found.items(), "topics are not as declared", found)
+        grown = [{**TOPICS[0], "partitions": 4, "config": {"retention.ms": 1000}}, TOPICS[1]]
+        place.converge(kafka_topics=grown, **old)
+        place.expect_still(kafka_topics=grown, **old)
+        written = place.write_for("invoices", lambda: time.sleep(5))
+        place.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {BROKER} mooring-kafka-zookeeper-1)")
+        place.wait_until_it_answers()
+        place.converge(kafka_topics=grown, **old)
+        status, read, said = place.ask("read", "invoices")
+        expect(status == 0 and written and set(written) <= set(read), "records are lost", said)
+        users = place.attempt(**{**old, "kafka_users": USERS, "kafka_authentication": True})
+        expect(users.status != 0 and "past which everybody could give himself rights" in " ".join(users.output.split()),
+               "users were not refused", users.output[-1000:])
+        refused(mooring_allow_stateful_restart=True)
+    finally:
+        start_empty()
+        place.converge(mooring_allow_stateful_restart=True)
+    expect("zookeeper" not in place.sh("docker ps -a --format '{{.Names}}'"), "ZooKeeper was left")
+    place.expect_still()
+
+
 CASES: tuple[Case, ...] = (
     it_comes_up, nothing_is_open, containers_use_it, topics_follow, topics_are_refused, topics_are_healed, many_topics,
     restarts_wait, nothing_is_lost, users_are_exact, clients_from_outside, no_secret_shows,
-    half_made)
+    zookeeper_goes_on, half_made)

@@ -360,6 +360,7 @@ CASES = [
     ({"kafka_users": []}, "kafka_external_bind (group_vars/kafka_external_bind.yml:1): is set, but nobody"),
     ({"kafka_users.0.state": "absent"}, "kafka_authentication (group_vars/kafka_authentication.yml:1): is set, but no"),
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
+    ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),  # 78
     ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
     ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),
     ({"kafka_external_key": "-----BEGIN EC PRIVATE KEY-----"}, "openssl pkcs8 -topk8 -nocrypt writes it so"),  # 76

@@ -6,8 +6,8 @@ data=/var/lib/kafka/data
 config=/etc/mooring/broker/config/server.properties
 here=$(dirname "$0")
 
-# Written last, so without it nothing was stored yet.
-if [ ! -s "$data/meta.properties" ]; then
+# Written last, so without it nothing was stored yet. With ZooKeeper the broker makes it itself.
+if grep -q '^process.roles=' "$config" && [ ! -s "$data/meta.properties" ]; then
   found=$(ls -A "$data")
   # What formatting leaves when it is killed half-way; anything else is somebody's data.
   strange=$(grep -vxE 'lost\+found|bootstrap\.checkpoint.*|__cluster_metadata-0|meta\.properties.*|' <<<"$found" || true)
