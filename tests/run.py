@@ -259,11 +259,15 @@ def prove_spring(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/spring.py")
 
 
+MOLECULE = {f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS}
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
-    **{f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS},
+    "molecule-site": MOLECULE["molecule-site"],
+    "molecule-app_blue_green": MOLECULE["molecule-app_blue_green"],
+    # The longest of all, but not beside the first, which works on the machine itself.
     "integration": integration,
+    **MOLECULE,
     "browser": browser,
     "artifact": artifact,
     "lint": lint,
