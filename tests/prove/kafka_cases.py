@@ -213,6 +213,17 @@ def containers_use_it(place: Place) -> None:
     expect("typo" not in place.described(), "using a topic made it")
 
 
+def the_broker_compresses(place: Place) -> None:
+    """A topic whose records the broker compresses takes and gives them; the library for it is unpacked in /tmp."""
+    packed = {"name": "packed", "config": {"compression.type": "zstd"}}
+    place.converge(kafka_topics=[*TOPICS, packed])
+    written = place.write_for("packed", lambda: time.sleep(4))
+    read = place.tool("kafka-console-consumer", "--topic packed --from-beginning --timeout-ms 10000 --max-messages",
+                      str(len(written))).split()
+    expect(written and set(written) <= set(read), "records did not pass", f"{len(written)} written, {len(read)} read")
+    place.converge(kafka_topics=[*TOPICS, {**packed, "state": "absent"}])
+
+
 # -- topics ----------------------------------------------------------------------------------
 
 
@@ -520,6 +531,6 @@ def zookeeper_goes_on(place: Place) -> None:
 
 
 CASES: tuple[Case, ...] = (
-    it_comes_up, nothing_is_open, containers_use_it, topics_follow, topics_are_refused, topics_are_healed, many_topics,
-    restarts_wait, nothing_is_lost, users_are_exact, clients_from_outside, no_secret_shows,
-    zookeeper_goes_on, half_made)
+    it_comes_up, nothing_is_open, containers_use_it, the_broker_compresses, topics_follow, topics_are_refused,
+    topics_are_healed, many_topics, restarts_wait, nothing_is_lost, users_are_exact, clients_from_outside,
+    no_secret_shows, zookeeper_goes_on, half_made)
