@@ -130,6 +130,16 @@ class Docker:
         rc, out, _err = self._run([self.binary, "version", "--format", "{{.Server.Arch}}"])
         return out.strip() if rc == 0 else ""
 
+    def foreign_images(self, references: t.Iterable[str]) -> list[str]:
+        """A sentence for each of these images that was made for another architecture than the engine's.
+
+        Only told where something has gone wrong: an engine with an emulator runs others too.
+        """
+        engine = self.architecture()
+        return [f"The image {reference} is for {image['Architecture']}, and this engine runs {engine}."
+                for reference in sorted(set(references)) for image in self.inspect("image", [reference])
+                if image["Architecture"] != engine]
+
     def answers(self) -> bool:
         """Whether an engine answers; False where docker is not installed."""
         return bool(self.version())

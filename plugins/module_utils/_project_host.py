@@ -480,11 +480,7 @@ class ProjectHost:
         here = self._images({service.image for service in services})
         parts = [f"The image {service.image} of service {service.name} is not on this host and could not be pulled."
                  for service in services if service.image not in here]
-        engine = self.docker.architecture()
-        for image in self.docker.inspect("image", sorted(here)):
-            if image["Architecture"] != engine:
-                names = ", ".join(sorted(_names_of(image) & set(here)))
-                parts.append(f"The image {names} is for {image['Architecture']}, and this engine runs {engine}.")
+        parts += self.docker.foreign_images(here)
         for container in self._not_well():
             state = " ".join(part for part in (container.status, container.health) if part)
             ended = f" and {container.ended}" if container.ended else ""

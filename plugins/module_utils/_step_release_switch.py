@@ -315,10 +315,11 @@ class Deployment:
         return complete
 
     def with_logs(self, error: MooringError, outcome: str) -> MooringError:
-        """The error with its outcome and the target's last log lines."""
+        """The error with its outcome, what is wrong with the image itself, and the target's last log lines."""
         said = {one.name: self.host.docker.logs(one.container, LOG_LINES)
                 for one in self.host.colour(self.target).every}
-        shown = "".join(f"\nLast log lines of {name}:\n{logs}" for name, logs in said.items() if logs)
+        shown = "".join(f"\n{one}" for one in self.host.docker.foreign_images([self.params["image"]]))
+        shown += "".join(f"\nLast log lines of {name}:\n{logs}" for name, logs in said.items() if logs)
         return MooringError(f"{error}\n{outcome}{shown}", logs="\n".join(said.values()), **error.details)
 
     def stop_idle(self, situation: _release.Situation) -> None:

@@ -82,6 +82,13 @@ def test_the_architecture_is_the_engine_s(engine):
     assert Docker(Cli(rc=1), path="").architecture() == ""
 
 
+def test_an_image_for_another_architecture_is_told(engine):
+    docker = Docker(Cli(), path=engine({
+        "/version": (200, {"Version": "1", "Arch": "amd64"}), "/images/a:1/json": (200, {"Architecture": "arm64"}),
+        "/images/b:1/json": (200, {"Architecture": "amd64"})}))
+    assert docker.foreign_images(["b:1", "a:1", "c:1"]) == ["The image a:1 is for arm64, and this engine runs amd64."]
+
+
 def test_a_host_without_docker_has_no_engine():
     cli = Cli()
     docker = Docker(cli, binary="no-such-program", path="")
