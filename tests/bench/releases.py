@@ -13,8 +13,8 @@ measured. Needs root, the image mooring.local/nginx:1.26, and for the lines abou
 - switch: the colour is written to its file, the proxy told, and its answer compared;
 - rollback: playbooks/rollback.yml to the warm colour, from the module's begin to the switch;
 - throughput: over TLS, on kept connections, with the platform's configuration and with a proxy_pass to one colour's
-  address in its place, in turn; everything else is the same. Beside it what a request takes of a processor in the
-  proxy, which a noisy machine disturbs less;
+  address in its place, in turn; everything else is the same, the count for Prometheus too. Beside it what a request
+  takes of a processor in the proxy, which a noisy machine disturbs less;
 - p99: of requests to the platform's proxy while the colour is switched every 0.5 s, and while it is not, in turn.
 """
 

@@ -88,12 +88,13 @@ def plain(directives: t.Iterable[Directive], upstream: str) -> list[Directive]:
     """The same proxy without the release switch: its JavaScript is gone, and locations lead to ``upstream``.
 
     Everything else stays: TLS, headers, limits, compression, the log's format. Variables that the switch's JavaScript
-    sets are empty. The JavaScript that chooses certificates stays too, since it is none of the switch's.
+    sets are empty. The JavaScript that chooses certificates and the one that counts requests for Prometheus stay too,
+    since they are none of the switch's.
     """
     made = []
     for one in directives:
-        certificates = any("certificates" in word for word in one.words)
-        if one.name.startswith("js_") and one.name != "js_path" and not certificates:
+        others = any(word in text for text in one.words for word in ("certificates", "metrics", "measured"))
+        if one.name.startswith("js_") and one.name != "js_path" and not others:
             if one.name == "js_set":
                 made.append(Directive(["map", '""', one.words[1]], [Directive(["default", '""'])]))
             continue

@@ -71,14 +71,14 @@ def test_a_plain_route_has_everything_but_the_choice() -> None:
         "location = /shop/metrics {", "return 404;", "}"]
 
 
-def test_a_plain_proxy_has_no_javascript_but_for_certificates() -> None:
+def test_a_plain_proxy_has_no_javascript_of_the_switch() -> None:
     (http,) = nginx_conf.plain(nginx_conf.parse(HTTP), "http://192.0.2.1:8080")
     assert [str(one) for one in http.block or () if one.name.startswith("js_")] == [
         "js_path /etc/mooring/njs/;\n", "js_import certificates from certificates.js;\n",
-        "js_set $mooring_certificate certificates.version;\n"]
+        "js_set $mooring_certificate certificates.version;\n", "js_import metrics from metrics.js;\n",
+        "js_shared_dict_zone zone=measured:256k type=number;\n", "js_set $mooring_measured metrics.measured;\n"]
     said = str(http)
-    assert "releases." not in said and "metrics." not in said
-    assert 'map "" $mooring_measured {\ndefault "";\n}\n' in said
+    assert "releases." not in said
     assert 'map "" $mooring_colour {\ndefault "";\n}\n' in said
     assert 'map "" $mooring_counted {\ndefault "";\n}\n' in said and "$mooring_shared" not in said
     assert "location /releases/ {\nreturn 404;\n}\n" in said
