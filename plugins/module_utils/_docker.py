@@ -215,26 +215,24 @@ class Docker:
         return self.inspect("container", self.containers(f"com.docker.compose.project={project}", NO_ONE_OFF))
 
     def address(self, container: str, network: str) -> str:
-        """Address of a container on a network, "" where it does not run: there may be no engine at all yet."""
-        if not self.installed():
-            return ""
-        try:
-            found = self.inspect("container", [container])
-        except CommandFailed:
-            return ""
-        if not found or not found[0]["State"]["Running"]:
-            return ""
-        return str((found[0]["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", ""))
+        """Address of a container on a network, "" where it does not run."""
+        found = self._running(container)
+        return str((found["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")) if found else ""
 
     def process(self, container: str) -> int:
-        """Number of a container's first process on this host, 0 where it does not run or there is no engine yet."""
+        """Number of a container's first process on this host, 0 where it does not run."""
+        found = self._running(container)
+        return int(found["State"]["Pid"]) if found else 0
+
+    def _running(self, container: str) -> dict[str, t.Any] | None:
+        """``docker inspect`` of a container that runs; None where it does not: there may be no engine at all yet."""
         if not self.installed():
-            return 0
+            return None
         try:
             found = self.inspect("container", [container])
         except CommandFailed:
-            return 0
-        return int(found[0]["State"]["Pid"]) if found and found[0]["State"]["Running"] else 0
+            return None
+        return found[0] if found and found[0]["State"]["Running"] else None
 
     def last_ending(self, container: str, since: float, until: float) -> str:
         """How the container's process last ended between two times (seconds since 1970); "" if it did not.

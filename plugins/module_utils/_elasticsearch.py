@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import json
@@ -14,6 +13,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._http import basic
 
 TIMEOUT = 30.0
 # What a server says that is busy or about to be ready, and for how long it is asked again.
@@ -55,7 +55,7 @@ class Elasticsearch:
     def __init__(self, address: str, user: str, password: str, port: int = 9200) -> None:
         self._connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
         self._where = f"{address}:{port}"
-        self._login = login(user, password)
+        self._login = basic(user, password)
 
     def __enter__(self) -> Elasticsearch:
         return self
@@ -77,7 +77,7 @@ class Elasticsearch:
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether that account can log in."""
-        status, _document = self._exchange("GET", "/_security/_authenticate", None, login(user, password))
+        status, _document = self._exchange("GET", "/_security/_authenticate", None, basic(user, password))
         return status == 200
 
     def _exchange(self, method: str, path: str, body: t.Any, authorization: str) -> tuple[int, t.Any]:
@@ -102,11 +102,6 @@ class Elasticsearch:
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> http.client.HTTPResponse:
         self._connection.request(method, path, data, headers)
         return self._connection.getresponse()
-
-
-def login(user: str, password: str) -> str:
-    """The header by which an account logs in."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def quoted(name: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import http.client
@@ -48,18 +49,26 @@ class _AddressedTLSConnection(http.client.HTTPConnection):
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server_name)
 
 
+def basic(user: str, password: str) -> str:
+    """The header Authorization by which an account logs in (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 def exchange(connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str],
-             whom: str) -> Answer:
-    """One request on a connection that is closed afterwards; raises :class:`Unreachable` that names ``whom``."""
+             whom: str, *, body: bytes | None = None, where: str = "") -> Answer:
+    """One request on a connection that is closed afterwards.
+
+    Raises :class:`Unreachable` that names ``whom`` and, if it is given, ``where`` it was asked.
+    """
     try:
         with contextlib.closing(connection):
-            connection.request(method, path, headers={**headers, "Connection": "close"})
+            connection.request(method, path, body, {**headers, "Connection": "close"})
             response = connection.getresponse()
-            body = response.read(_BODY_LIMIT)
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
+            content = response.read(_BODY_LIMIT)
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content)
     except (OSError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
-        raise Unreachable(f"{whom} does not answer: {said}.") from error
+        raise Unreachable(f"{whom} does not answer{where and f' at {where}'}: {said}.") from error
 
 
 def ask(url: str, *, address: str = "", timeout: float = 5.0) -> Answer:

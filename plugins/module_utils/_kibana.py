@@ -12,13 +12,13 @@ some attributes are JSON as text.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import json
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._http import basic
 
 # Attributes that Kibana keeps as text.
 _TEXTS = ("panelsJSON", "optionsJSON")
@@ -154,7 +154,7 @@ def _headers(login: tuple[str, str] | None) -> dict[str, str]:
     # Kibana refuses what changes something without the first, so that no page can ask it to.
     headers = {"kbn-xsrf": "mooring"}
     if login:
-        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        headers["Authorization"] = basic(*login)
     return headers
 
 

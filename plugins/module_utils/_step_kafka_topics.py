@@ -65,22 +65,18 @@ def settled(broker: Broker, declared: t.Mapping[str, Topic | None]) -> Plan:
         time.sleep(INTERVAL)
 
 
-def before(docker: Docker, params: dict[str, t.Any], planned: t.Mapping[str, str] | None) -> bool | None:
-    """In check mode: whether the broker can be asked now; None if there never was one, so that it will be empty."""
-    if (planned or {}).get(params["service"]) == project.CREATE:
-        return None
-    return bool(docker.process(params["container"]))
+def will_be_empty(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, str] | None) -> bool:
+    """In check mode: whether a step before would make the broker, so that there is nothing to ask yet."""
+    return module.check_mode and (planned or {}).get(params["service"]) == project.CREATE
 
 
 def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
     """Read, decide, apply, read again; ``planned`` is what happens to services before. Raises :class:`MooringError`."""
     declared = topics.parse(params["topics"])
-    docker = Docker(module.run_command)
-    askable = before(docker, params, planned) if module.check_mode else True
-    if askable is None:
+    if will_be_empty(module, params, planned):
         return _result(topics.decide({}, declared))
     try:
-        with session(docker, params["container"], params["address"]) as broker:
+        with session(Docker(module.run_command), params["container"], params["address"]) as broker:
             plan = topics.decide(broker.topics(), declared)
             said = refused(broker, plan)
             if said:

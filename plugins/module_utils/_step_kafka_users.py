@@ -13,7 +13,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Docke
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._kafka import Broker, BrokerGone, session
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_users import Plan, User
-from ansible_collections.mooring.stack.plugins.module_utils._step_kafka_topics import BROKER, before
+from ansible_collections.mooring.stack.plugins.module_utils._step_kafka_topics import BROKER, will_be_empty
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **BROKER,
@@ -59,14 +59,12 @@ def apply(broker: Broker, plan: Plan, declared: t.Mapping[str, User | None]) -> 
 def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
     """Read, decide, apply, try; ``planned`` is what happens to services before. Raises :class:`MooringError`."""
     declared = users.parse(params["users"])
-    docker = Docker(module.run_command)
-    askable = before(docker, params, planned) if module.check_mode else True
-    if askable is None:
+    if will_be_empty(module, params, planned):
         return _result(users.decide(users.Users(), declared, ()))
     if not declared:
         return _result(Plan())
     try:
-        with session(docker, params["container"], params["address"]) as broker:
+        with session(Docker(module.run_command), params["container"], params["address"]) as broker:
             plan = look(broker, params, declared)
             if plan.differences and not module.check_mode:
                 apply(broker, plan, declared)

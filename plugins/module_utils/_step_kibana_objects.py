@@ -15,7 +15,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _kibana as ki
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable
+from ansible_collections.mooring.stack.plugins.module_utils._http import exchange
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "container": {"type": "str", "required": True},
@@ -32,16 +32,10 @@ TIMEOUT = 60.0
 
 
 def send(address: str, port: int, request: kibana.Request) -> tuple[int, bytes]:
-    """Status and body of the answer; raises :class:`Unreachable`."""
-    connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
-    try:
-        with contextlib.closing(connection):
-            connection.request(request.method, request.path, request.body, {**request.headers, "Connection": "close"})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        said = str(error) or type(error).__name__
-        raise Unreachable(f"Kibana does not answer at {address}:{port}: {said}.") from error
+    """Status and body of the answer; raises :class:`MooringError` where nobody answers."""
+    answer = exchange(http.client.HTTPConnection(address, port, timeout=TIMEOUT), request.method, request.path,
+                      request.headers, "Kibana", body=request.body, where=f"{address}:{port}")
+    return answer.status, answer.body
 
 
 def recorded(path: str) -> str:

@@ -231,7 +231,7 @@ class Server:
         self.asked.append((method, path, body))
         if path in self.statuses:
             return self.statuses.pop(path)
-        if authorization not in [client.login(*one) for one in self.passwords.items()]:
+        if authorization not in [client.basic(*one) for one in self.passwords.items()]:
             return 401, {"error": {"reason": "unable to authenticate"}}
         kind = next((one for one in self.kept if path == one or path.startswith(f"{one}/")), None)
         if kind is None:
