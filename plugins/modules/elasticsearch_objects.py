@@ -48,7 +48,7 @@ options:
     elements: dict
     default: []
     suboptions:
-      name:
+      name: &name
         description: Its name.
         type: str
         required: true
@@ -56,7 +56,7 @@ options:
         description: >-
           C(type) and C(settings). Required unless it is to be absent.
         type: dict
-      state:
+      state: &state
         description: Whether it exists.
         type: str
         choices: [present, absent]
@@ -67,92 +67,57 @@ options:
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
+      name: *name
       body:
         description: >-
           C(phases), and C(_meta) if needed. Required unless it is to be absent.
         type: dict
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      state: *state
   component_templates:
     description: Component templates.
     type: list
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
+      name: *name
       body:
         description: >-
           C(template), and C(version) or C(_meta) if needed. Required unless it is to be absent.
         type: dict
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      state: *state
   index_templates:
     description: Index templates.
     type: list
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
+      name: *name
       body:
         description: >-
           C(index_patterns), C(composed_of), C(priority), C(data_stream), C(template) and so on. Required unless it is
           to be absent.
         type: dict
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      state: *state
   data_streams:
     description: Data streams. One that is to be absent is removed with its documents.
     type: list
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      name: *name
+      state: *state
   roles:
     description: Roles.
     type: list
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
+      name: *name
       body:
         description: >-
           C(cluster), C(indices) and so on. Required unless it is to be absent.
         type: dict
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      state: *state
   users:
     description: >-
       Users. Of those that are part of Elasticsearch, such as V(kibana_system), only the password can be declared.
@@ -160,10 +125,7 @@ options:
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
+      name: *name
       password:
         description: The password, at least six characters. Required unless the user is to be absent.
         type: str
@@ -179,11 +141,7 @@ options:
         description: Whether the user may log in.
         type: bool
         default: true
-      state:
-        description: Whether it exists.
-        type: str
-        choices: [present, absent]
-        default: present
+      state: *state
 attributes:
   check_mode:
     support: full

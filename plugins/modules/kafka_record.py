@@ -13,15 +13,6 @@ description:
   - Produces a record to a topic that is there for nothing else, waits until it is acknowledged, and reads it back.
   - Changes nothing that anybody declares.
 options:
-  container:
-    description: >-
-      Name of the broker's container. This module enters its network, so nothing needs publishing, and runs as root.
-    type: str
-    required: true
-  address:
-    description: A listener in that network that asks for no login; its advertised address has to be reachable there.
-    type: str
-    default: localhost:19092
   topic:
     description: The topic; it has to exist.
     type: str
@@ -36,10 +27,8 @@ attributes:
   idempotent:
     support: full
     description: Never changes anything.
-requirements:
-  - >-
-    kafka-python 3 or newer. M(mooring.stack.component) brings along the one that the controller has; used by itself,
-    this module needs it on the host.
+extends_documentation_fragment:
+  - mooring.stack.kafka
 author:
   - The mooring.stack authors (@mooring)
 """

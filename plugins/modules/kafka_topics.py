@@ -16,21 +16,6 @@ description:
   - What is set for a declared topic and not declared is taken back to the broker's default.
   - Topics that nobody declares are named in the notices and left alone.
 options:
-  container:
-    description: >-
-      Name of the broker's container. This module enters its network, so nothing needs publishing, and runs as root.
-    type: str
-    required: true
-  address:
-    description: A listener in that network that asks for no login; its advertised address has to be reachable there.
-    type: str
-    default: localhost:19092
-  service:
-    description: >-
-      The broker's Compose service. As a step of M(mooring.stack.component) in check mode, a broker that is made first
-      is predicted to be empty.
-    type: str
-    default: ""
   topics:
     description: The topics.
     type: list
@@ -68,10 +53,9 @@ attributes:
   idempotent:
     support: full
     description: A second run changes nothing.
-requirements:
-  - >-
-    kafka-python 3 or newer. M(mooring.stack.component) brings along the one that the controller has; used by itself,
-    this module needs it on the host.
+extends_documentation_fragment:
+  - mooring.stack.kafka
+  - mooring.stack.kafka.made
 author:
   - The mooring.stack authors (@mooring)
 """
