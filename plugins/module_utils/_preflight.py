@@ -100,6 +100,20 @@ class Host:
             return default
         return setting.value
 
+    def setting(self, variable: str) -> Setting:
+        """What is known of a variable; nothing, where nobody sets it."""
+        return self.settings.get(variable, Setting())
+
+    def lacks(self, variable: str) -> bool:
+        """Whether a variable has no value, or an empty one. One whose value cannot be made is told of already."""
+        return not self.get(variable) and not self.setting(variable).errors
+
+    def problem(self, variable: str, text: str, remedy: str, path: str = "") -> Problem:
+        """What is wrong with a variable, or with the part of its value at ``path``, and where that stands."""
+        setting = self.setting(variable)
+        source = setting.source_of(path) if path else setting.source
+        return Problem(self.name, spell(variable, path), source, text, remedy)
+
     def items_of(self, variable: str) -> list[tuple[int, dict[str, t.Any]]]:
         """The dictionaries of a list with their index; whatever else is in there is the argument spec's business."""
         value = self.get(variable, [])
@@ -544,7 +558,7 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     # A run for one component reads no other's variables.
     if "nginx_certbot" not in host.groups or "nginx_certbot" not in inventory.roles:
         return
-    source = host.settings.get(variable, Setting()).source_of
+    source = host.setting(variable).source_of
     everywhere = {name for other in inventory.hosts for name in application_names(other)}
     services = {service for role in inventory.roles_of(host) for service in role.services}
     seen: dict[str, int] = {}
@@ -622,8 +636,8 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
     for index, schema in enumerate(schemas):
         for other in schemas[:index]:
             if schema.lower() == other.lower():
-                yield Problem(host.name, f"{variable}[{index}]", host.settings[variable].source_of(f"[{index}]"),
-                              f"the schema '{schema}' differs from '{other}' by capitals at most", "Keep one of them")
+                yield host.problem(variable, f"the schema '{schema}' differs from '{other}' by capitals at most",
+                                   "Keep one of them", f"[{index}]")
     accounts = "data_stores_mysql_accounts"
     defaults = {name: spec.get("default") for name, spec in _grants.ACCOUNT_SPEC.items()}
     for index, account in host.items_of(accounts):
@@ -719,47 +733,39 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
     """Its accounts have passwords, its probes different names, and what somebody else reads can be read."""
     if "monitoring" not in host.groups:
         return
-
-    def problem(variable: str, text: str, remedy: str, path: str = "") -> Problem:
-        setting = host.settings.get(variable, Setting())
-        return Problem(host.name, spell(variable, path), setting.source_of(path) if path else setting.source, text,
-                       remedy)
-
-    def lacks(variable: str) -> bool:
-        # One whose value cannot be made is told of already.
-        return not host.get(variable) and not host.settings.get(variable, Setting()).errors
-
     components = host.get("monitoring_components", [])
     if isinstance(components, list):
         for store in ("mysql", "redis") if "data_stores" in components else ():
-            if lacks(f"monitoring_{store}_password"):
-                yield problem(f"monitoring_{store}_password", f"is not set, but the exporter of {store} has to log in",
-                              "Give it the password of the account exporter that data_stores declares")
+            if host.lacks(f"monitoring_{store}_password"):
+                yield host.problem(
+                    f"monitoring_{store}_password", f"is not set, but the exporter of {store} has to log in",
+                    "Give it the password of the account exporter that data_stores declares")
         if ("kafka" in components and host.get("monitoring_kafka_exporter_image") and host.get("kafka_authentication")
-                and lacks("monitoring_kafka_password")):
-            yield problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
-                          "Give it the password of a user exporter in kafka_users")
-    if host.get("monitoring_grafana_image") and lacks("monitoring_grafana_admin_password"):
-        yield problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
-                      "Set it, or set monitoring_grafana_image to null")
+                and host.lacks("monitoring_kafka_password")):
+            yield host.problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
+                               "Give it the password of a user exporter in kafka_users")
+    if host.get("monitoring_grafana_image") and host.lacks("monitoring_grafana_admin_password"):
+        yield host.problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
+                           "Set it, or set monitoring_grafana_image to null")
     memory = size_in_bytes(host.get("monitoring_memory", "1g")) or 0
     if 0 < memory < 1024**3:
-        yield problem("monitoring_memory", f"{_human(memory)} are too little for all its services",
-                      "Give at least 1g")
+        yield host.problem("monitoring_memory", f"{_human(memory)} are too little for all its services",
+                           "Give at least 1g")
     seen: dict[str, int] = {}
     for index, probe in host.items_of("monitoring_probes"):
         name = str(probe.get("name", ""))
         if name in seen:
-            yield problem("monitoring_probes", f"the probe '{name}' is declared again", "Give each its own name",
-                          f"[{index}].name")
+            yield host.problem("monitoring_probes", f"the probe '{name}' is declared again", "Give each its own name",
+                               f"[{index}].name")
         seen.setdefault(name, index)
     for index, group in host.items_of("monitoring_rules"):
         if not group.get("name") or not isinstance(group.get("rules"), list):
-            yield problem("monitoring_rules", "is no group of rules", "Write it like {name: shop, rules: [...]}",
-                          f"[{index}]")
+            yield host.problem("monitoring_rules", "is no group of rules", "Write it like {name: shop, rules: [...]}",
+                               f"[{index}]")
     for index, job in host.items_of("monitoring_scrape_configs"):
         if not job.get("job_name"):
-            yield problem("monitoring_scrape_configs", "has no job_name", "Give each job its own name", f"[{index}]")
+            yield host.problem("monitoring_scrape_configs", "has no job_name", "Give each job its own name",
+                               f"[{index}]")
 
 
 def check_kafka(host: Host) -> t.Iterator[Problem]:
@@ -770,13 +776,12 @@ def check_kafka(host: Host) -> t.Iterator[Problem]:
     user = {"password": "", "acls": [], "state": "present"}
     for variable, defaults, parse in (
             ("kafka_topics", topic, _kafka_topics.parse), ("kafka_users", user, _kafka_users.parse)):
-        setting = host.settings.get(variable, Setting())
-        if setting.errors:
+        if host.setting(variable).errors:
             continue
         try:
             parse([{**defaults, **entry} for _index, entry in host.items_of(variable)])
         except MooringError as error:
-            yield Problem(host.name, variable, setting.source, _one_line(str(error)).rstrip("."), "Correct it")
+            yield host.problem(variable, _one_line(str(error)).rstrip("."), "Correct it")
         except (KeyError, TypeError):
             # Not in shape, which its argument spec says.
             continue
@@ -784,62 +789,57 @@ def check_kafka(host: Host) -> t.Iterator[Problem]:
     users = [entry for _index, entry in host.items_of("kafka_users") if entry.get("state") != "absent"]
     for variable in ("kafka_external_bind", "kafka_authentication"):
         if host.get(variable) and not users:
-            yield Problem(host.name, variable, host.settings[variable].source, "is set, but nobody could log in",
-                          "Declare who may in kafka_users")
+            yield host.problem(variable, "is set, but nobody could log in", "Declare who may in kafka_users")
     if users and not outside and not host.get("kafka_authentication"):
-        yield Problem(host.name, "kafka_users", host.settings["kafka_users"].source,
-                      "is set, but no listener asks for a login", "Set kafka_authentication or kafka_external_bind")
+        yield host.problem("kafka_users", "is set, but no listener asks for a login",
+                           "Set kafka_authentication or kafka_external_bind")
     if host.get("kafka_zookeeper_image"):
         for variable in ("kafka_users", "kafka_authentication", "kafka_external_bind"):
             if host.get(variable):
-                yield Problem(host.name, variable, host.settings[variable].source,
-                              "is set, but there is a ZooKeeper, past which everybody could give himself rights",
-                              "Do without, or come away from ZooKeeper first; the README of the role kafka says how")
+                yield host.problem(
+                    variable, "is set, but there is a ZooKeeper, past which everybody could give himself rights",
+                    "Do without, or come away from ZooKeeper first; the README of the role kafka says how")
     texts = (("kafka_external_certificate", "CERTIFICATE", "Give it as PEM text, the chain after it"),
              ("kafka_external_key", "PRIVATE KEY", "Give it as PEM text; openssl pkcs8 -topk8 -nocrypt writes it so"))
     for variable, word, remedy in texts:
-        setting = host.settings.get(variable, Setting())
+        setting = host.setting(variable)
         if outside and not setting.errors and not str(setting.value or "").startswith(f"-----BEGIN {word}-----"):
-            yield Problem(host.name, variable, setting.source,
-                          f"has to begin with -----BEGIN {word}-----, for clients from outside", remedy)
+            yield host.problem(variable, f"has to begin with -----BEGIN {word}-----, for clients from outside", remedy)
     memory = size_in_bytes(host.get("kafka_memory", "2g")) or 0
     if 0 < memory < 768 * 1024**2:
-        yield Problem(host.name, "kafka_memory", host.settings.get("kafka_memory", Setting()).source,
-                      f"{_human(memory)} are too little for a broker", "Give at least 768m")
+        yield host.problem("kafka_memory", f"{_human(memory)} are too little for a broker", "Give at least 768m")
 
 
 def check_elk(host: Host) -> t.Iterator[Problem]:
     """Its memory is what Java can work with, and a Kibana has what it logs in and encrypts with."""
     if "elk" not in host.groups:
         return
-
-    def problem(variable: str, text: str, remedy: str) -> Problem:
-        return Problem(host.name, variable, host.settings.get(variable, Setting()).source, text, remedy)
-
     memory = size_in_bytes(host.get("elk_elasticsearch_memory", "2g")) or 0
     if 0 < memory < 1024**3:
-        yield problem("elk_elasticsearch_memory", f"{_human(memory)} are too little for Elasticsearch: half of it is "
-                      "its heap, and 512m is the least that it works with", "Give at least 1g")
+        yield host.problem(
+            "elk_elasticsearch_memory", f"{_human(memory)} are too little for Elasticsearch: half of it is its heap, "
+            "and 512m is the least that it works with", "Give at least 1g")
     if memory > 62 * 1024**3:
-        yield problem("elk_elasticsearch_memory", f"{_human(memory)} are too much: a heap of more than 31g holds less "
-                      "than one of 31g, because its pointers are twice as long", "Give at most 62g")
+        yield host.problem(
+            "elk_elasticsearch_memory", f"{_human(memory)} are too much: a heap of more than 31g holds less than one "
+            "of 31g, because its pointers are twice as long", "Give at most 62g")
     if host.get("elk_kibana_image"):
         for variable in ("elk_kibana_password", "elk_kibana_encryption_key"):
-            if not host.get(variable) and not host.settings.get(variable, Setting()).errors:
-                yield problem(variable, "is not set, but there is a Kibana",
-                              "Set it, or set elk_kibana_image to null")
+            if host.lacks(variable):
+                yield host.problem(variable, "is not set, but there is a Kibana",
+                                   "Set it, or set elk_kibana_image to null")
         key = str(host.get("elk_kibana_encryption_key") or "")
         if 0 < len(key) < 32:
-            yield problem("elk_kibana_encryption_key", "is shorter than 32 characters",
-                          "Make one with: openssl rand -hex 32")
+            yield host.problem("elk_kibana_encryption_key", "is shorter than 32 characters",
+                               "Make one with: openssl rand -hex 32")
     if host.get("elk_filebeat_image") and not host.get("elk_logstash_image"):
-        yield problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
-                      "Set elk_logstash_image too, or both to null")
+        yield host.problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
+                           "Set elk_logstash_image too, or both to null")
 
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
     """Each application by itself, and all of them together."""
-    setting = host.settings.get(APPLICATIONS, Setting())
+    setting = host.setting(APPLICATIONS)
     # A part without a value is no part that was left out.
     if setting.errors or not applications(host):
         return
@@ -975,8 +975,8 @@ def check_the_command_line(inventory: Inventory) -> t.Iterator[Problem]:
     for host in hosts:
         only, release, names = host.get(ONLY, ""), host.get(RELEASE, ""), application_names(host)
         if only and only not in everywhere:
-            yield Problem(host.name, ONLY, host.settings[ONLY].source, f"no host runs an application '{only}'",
-                          f"Known applications: {', '.join(everywhere)}")
+            yield host.problem(ONLY, f"no host runs an application '{only}'",
+                               f"Known applications: {', '.join(everywhere)}")
         if release in (None, ""):
             continue
         source = host.settings[RELEASE].source
@@ -1000,15 +1000,12 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     services = {service for role in inventory.roles_of(host) for service in role.services}
     ca = (urlsplit(str(directory)).hostname or "") if directory and not _url(directory) else ""
     if ca == "acme-ca" and "acme_test_ca" not in host.groups:
-        yield Problem(host.name, variable, host.settings[variable].source,
-                      "leads to acme-ca, the test CA, which this host does not run",
-                      f"Put {host.name} into the group acme_test_ca, or name the directory of another CA")
+        yield host.problem(variable, "leads to acme-ca, the test CA, which this host does not run",
+                           f"Put {host.name} into the group acme_test_ca, or name the directory of another CA")
     elif ca and "." not in ca and ca != "acme-ca" and ca not in services:
-        yield Problem(host.name, variable, host.settings[variable].source, f"nobody answers to the name '{ca}'",
-                      "Write the CA's full name")
+        yield host.problem(variable, f"nobody answers to the name '{ca}'", "Write the CA's full name")
     elif str(directory).startswith("http:"):
-        yield Problem(host.name, variable, host.settings[variable].source, f"'{directory}' is not encrypted",
-                      "Every CA has an https:// address")
+        yield host.problem(variable, f"'{directory}' is not encrypted", "Every CA has an https:// address")
     yield from check_certbot_options(host)
     names: set[str] = set()
     serving: dict[str, str] = {}
@@ -1039,17 +1036,16 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                               "Add the name to your DNS, or correct it")
 
     if host.get("nginx_certbot_certificates") == []:
-        yield Problem(host.name, "nginx_certbot_certificates", host.settings["nginx_certbot_certificates"].source,
-                      "is empty, so the proxy would answer to no name", "Declare a certificate")
+        yield host.problem("nginx_certbot_certificates", "is empty, so the proxy would answer to no name",
+                           "Declare a certificate")
         return
     for index, entry in applications(host):
         url = entry.get("url")
         asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
         if asked and asked not in serving and f"*.{asked.partition('.')[2]}" not in serving:
-            path = f"[{index}].url"
-            yield Problem(host.name, spell(APPLICATIONS, path), host.settings[APPLICATIONS].source_of(path),
-                          f"the name '{asked}' is in no certificate",
-                          "Add it to a certificate of nginx_certbot_certificates, or correct the URL")
+            yield host.problem(APPLICATIONS, f"the name '{asked}' is in no certificate",
+                               "Add it to a certificate of nginx_certbot_certificates, or correct the URL",
+                               f"[{index}].url")
 
 
 def _what_a_certificate_cannot_be(
@@ -1074,7 +1070,7 @@ def check_certbot_options(host: Host) -> t.Iterator[Problem]:
     """certbot would refuse what it does not know only when an order is due, weeks later."""
     variable = "nginx_certbot_certbot_options"
     options = host.get(variable) or {}
-    source = host.settings.get(variable, Setting()).source
+    source = host.setting(variable).source
     for name in options if isinstance(options, dict) else ():
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", str(name)):
             yield Problem(host.name, variable, source, f"'{name}' is not how certbot writes a long option",
@@ -1088,9 +1084,8 @@ def check_certbot_options(host: Host) -> t.Iterator[Problem]:
     files = host.get("nginx_certbot_certbot_files") or {}
     for name in files if isinstance(files, dict) else ():
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)) or name == "cli.ini":
-            yield Problem(host.name, "nginx_certbot_certbot_files",
-                          host.settings["nginx_certbot_certbot_files"].source, f"'{name}' cannot name a file there",
-                          "Use letters, digits, '.', '_' and '-'; cli.ini is the options themselves")
+            yield host.problem("nginx_certbot_certbot_files", f"'{name}' cannot name a file there",
+                               "Use letters, digits, '.', '_' and '-'; cli.ini is the options themselves")
 
 
 # ---------------------------------------------------------------- the host itself
