@@ -58,6 +58,23 @@ def test_a_proxy_without_a_host_is_refused() -> None:
         maven_settings.render({"https_proxy": "http://:3128"})
 
 
+@pytest.mark.parametrize(("content", "trusted"), [(None, False), ("", False), ("-----BEGIN CERTIFICATE-----", True)])
+def test_maven_trusts_what_the_machine_trusts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, content: str | None, trusted: bool,
+) -> None:
+    calls: list[list[str]] = []
+    # openssl knows what Java wants (-jdktrust) from 3.2 on; the images that are built with it have that.
+    monkeypatch.setattr(maven_settings.subprocess, "run", lambda argv, check: calls.append(argv))
+    bundle = tmp_path / "host-ca-certificates.crt"
+    if content is not None:
+        bundle.write_text(content)
+    maven_settings.trust(bundle, tmp_path)
+    assert [argv[argv.index("-in") + 1] for argv in calls] == [str(bundle)] * trusted
+    assert (tmp_path / ".mavenrc").exists() == trusted
+    if trusted:
+        assert f"-Djavax.net.ssl.trustStore={calls[0][-1]} " in (tmp_path / ".mavenrc").read_text()
+
+
 @pytest.mark.parametrize("role", ["app_blue_green", "data_stores", "distro_images", "nginx_certbot"])
 def test_the_readme_sets_what_the_roles_know(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())

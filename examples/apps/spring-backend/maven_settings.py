@@ -1,16 +1,18 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python3 maven_settings.py >~/.m2/settings.xml``: what a build finds in its environment, as Maven wants to be told.
+"""``python3 maven_settings.py``: what a build finds in its environment and beside it, as Maven wants to be told.
 
-Maven reads neither http_proxy nor a mirror from the environment. Without either, the settings are empty and Maven asks
-the repository that it knows by itself.
+Maven reads neither http_proxy nor a mirror from the environment. Without either, ~/.m2/settings.xml is empty and Maven
+asks the repository that it knows by itself. Java has certificates of its own: where host-ca-certificates.crt lies here,
+~/.mavenrc makes Maven trust those instead.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import pathlib
+import subprocess
 import typing as t
 import urllib.parse
 from xml.etree import ElementTree
@@ -57,5 +59,20 @@ def _variable(environment: t.Mapping[str, str], name: str) -> str:
     return environment.get(name) or environment.get(name.upper()) or ""
 
 
+def trust(bundle: pathlib.Path, home: pathlib.Path) -> None:
+    """Make Maven trust the certificates of a PEM file; an empty one, or none, leaves Java's own."""
+    if not bundle.exists() or not bundle.stat().st_size:
+        return
+    store = home / "trusted.p12"
+    # Nothing in it is secret, but Java wants a password.
+    subprocess.run(["openssl", "pkcs12", "-export", "-nokeys", "-jdktrust", "anyExtendedKeyUsage", "-passout",
+                    "pass:public", "-in", str(bundle), "-out", str(store)], check=True)
+    options = f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStorePassword=public"
+    (home / ".mavenrc").write_text(f"MAVEN_OPTS='{options}'\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(render(os.environ))
+    HOME = pathlib.Path.home()
+    (HOME / ".m2").mkdir(exist_ok=True)
+    (HOME / ".m2" / "settings.xml").write_text(render(os.environ))
+    trust(pathlib.Path("host-ca-certificates.crt"), HOME)
