@@ -234,7 +234,7 @@ def prove_grants(stage: Stage) -> None:
 
 def prove_kafka(stage: Stage) -> None:
     """Topics, users and acknowledged records against a real broker; skipped where Maven reaches no repository."""
-    if from_maven(stage, "kafka"):
+    if from_maven(stage, FROM_MAVEN["kafka"]):
         stage.check(sys.executable, "tests/prove/kafka.py")
 
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import random
 import subprocess
 import time
 import typing as t
 
 import test_elk_pipelines as pipelines
-from drift_site import ROOT, Failed, Run, Site, expect
+from component_site import KILLS, ComponentSite
+from drift_site import Failed, expect
 
 IMAGES = tuple(f"mooring.local/{image}" for image in ("elasticsearch:9.5.2", "standin:1", "demo:1.0.0"))
-SERVER, VOLUME = "mooring-elk-elasticsearch-1", "mooring-elasticsearch-data"
-RECORD = "/opt/mooring/elk/.elasticsearch-data.json"
+SERVER = "mooring-elk-elasticsearch-1"
 PARTS = ("elasticsearch", "logstash", "filebeat", "kibana")
 CONTAINERS = " ".join(f"mooring-elk-{part}-1" for part in PARTS)
 # The lab's Elasticsearch is the server, its security and Lucene's analyser; these are not the programs themselves.
@@ -34,7 +33,6 @@ QUICK = {
         "index_patterns": ["logs-quick-*"], "priority": 300, "data_stream": {}, "composed_of": ["mooring-logs"],
         "template": {"settings": {"index.lifecycle.name": "quick"}}}}],
 }
-KILLS = 3
 # What a field's values are; of those that no template names Elasticsearch has to guess right.
 TYPES = {
     "@timestamp": "date", "message": "text", "log.level": "keyword", "error.stack_trace": "text",
@@ -60,47 +58,22 @@ class Figures:
     lost: int = -1
 
 
-class Place(Site):
+class Place(ComponentSite):
     """The node with an engine and the role's four services."""
 
-    tags = ("--tags", "elk")
+    server, volume, record = SERVER, "mooring-elasticsearch-data", "/opt/mooring/elk/.elasticsearch-data.json"
+    title, seconds, client_image = "Elasticsearch", 240, IMAGES[2]
 
     def __init__(self, directory: pathlib.Path, figures: Figures) -> None:
         super().__init__(directory, "elk", {
-            "all": {"ansible_connection": "ssh", "ansible_user": "root"},
-            "elk": {
-                **{f"elk_{part}_image": IMAGES[0] if part == "elasticsearch" else IMAGES[1] for part in PARTS},
-                **{f"elk_{name}" if name.endswith("key") else f"elk_{name}_password": value
-                   for name, value in SECRETS.items()},
-                # Nothing else is on this node.
-                "elk_components": [], "elk_namespace": NAMESPACE, "elk_users": USERS,
-                "elk_config_overrides": {"indices.lifecycle.poll_interval": "2s"}}}, IMAGES)
+            **{f"elk_{part}_image": IMAGES[0] if part == "elasticsearch" else IMAGES[1] for part in PARTS},
+            **{f"elk_{name}" if name.endswith("key") else f"elk_{name}_password": value
+               for name, value in SECRETS.items()},
+            # Nothing else is on this node.
+            "elk_components": [], "elk_namespace": NAMESPACE, "elk_users": USERS,
+            "elk_config_overrides": {"indices.lifecycle.poll_interval": "2s"}}, IMAGES)
         self.figures = figures
-        self.bare: Run | None = None
         self._client: subprocess.Popen[str] | None = None
-
-    def declare(self) -> None:
-        """As in ``make up WITH=elk``; the other components are not here."""
-        super().declare()
-        (self.inventory / "with.yml").write_text(json.dumps({"elk": {"hosts": {"local": {}}}}))
-
-    def begin(self) -> None:
-        """From a bare node to log lines, with a look ahead before."""
-        self.need_images()
-        self.say("starting a bare node with systemd")
-        self.node.start("trixie", "bare", "systemd")
-        self.declare()
-        self.bare = self.attempt("--check", "--diff").good("looking ahead on a bare node")
-        self.say("converging it: the engine, then Elasticsearch and the rest")
-        self.run("--tags", "docker_engine").good("installing the engine")
-        self.node.load(self.images)
-        self.bring_client()
-        self.converge()
-
-    def again(self) -> None:
-        """A node that was left, brought to the last commit."""
-        self.bring_client()
-        self.converge(mooring_allow_stateful_restart=True)
 
     def stop(self) -> None:
         """The client goes with the proof."""
@@ -110,23 +83,11 @@ class Place(Site):
 
     # -- clients ------------------------------------------------------------------
 
-    def bring_client(self) -> None:
-        """The client, for containers of the platform network."""
-        self.sh("install -d /root/client")
-        subprocess.run(["docker", "exec", "-i", self.node.container, "tee", "/root/client/elk_client.py"],
-                       input=(ROOT / "tests/prove/elk_client.py").read_bytes(), check=True, stdout=subprocess.DEVNULL)
-
-    def client(self, action: str, **others: t.Any) -> subprocess.Popen[str]:
-        """A client in a container of the platform network."""
-        return subprocess.Popen(
-            ["docker", "exec", "-i", self.node.container, "docker", "run", "--rm", "--interactive", "--network",
-             "mooring", "--volume", "/root/client:/client:ro", "--entrypoint", "python3", IMAGES[2],
-             "/client/elk_client.py", action], text=True, stdin=subprocess.PIPE, **others)
-
     def ask(self, method: str, path: str, body: t.Any = None, login: Login | None = ADMIN) -> tuple[int, t.Any]:
         """Status and body of an answer."""
         if self._client is None or self._client.poll() is not None:
-            self._client = self.client("ask", stdout=subprocess.PIPE)
+            self._client = subprocess.Popen(self.client_argv("ask"), text=True, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE)
         user, password = login or ("", "")
         self._client.stdin.write(json.dumps({"method": method, "path": path, "body": body, "user": user,
                                              "password": password}) + "\n")
@@ -151,37 +112,9 @@ class Place(Site):
 
     def write_while(self, stream: str, meanwhile: t.Callable[[], None]) -> list[str]:
         """Ids of the documents that were acknowledged to a writer while something happened."""
-        acknowledged = (self.scratch / "acknowledged").open("w+")
-        process = self.client("write", stdout=acknowledged, stderr=subprocess.DEVNULL)
-        process.stdin.write(json.dumps({"method": "POST", "path": f"/{stream}/_doc", "body": LINE, "user": WRITER[0],
-                                        "password": WRITER[1]}) + "\n")
-        process.stdin.flush()
-        try:
-            meanwhile()
-        finally:
-            process.stdin.close()
-            process.wait()
-        acknowledged.seek(0)
-        return acknowledged.read().split()
-
-    # -- looking ------------------------------------------------------------------
-
-    def expect_still(self, *arguments: str, **values: t.Any) -> None:
-        """A run and a look ahead that change nothing."""
-        for mode in ((), ("--check", "--diff")):
-            run = self.converge(*mode, *arguments, **values)
-            expect(run.changed == 0, f"a run {' '.join(mode)} that has nothing to do changed", run.changed_tasks)
-
-    def wait_until_it_answers(self) -> None:
-        """Until Elasticsearch is healthy."""
-        self.wait(f"[ \"$(docker inspect -f '{{{{.State.Health.Status}}}}' {SERVER})\" = healthy ]", 240)
-
-    def expect_refusal(self, reason: str, **values: t.Any) -> None:
-        """A run and a look ahead that say why they do nothing."""
-        for mode in (("--check",), ()):
-            run = self.attempt(*mode, **values)
-            expect(run.status != 0 and reason in " ".join(run.output.split()), f"'{reason}' was not said",
-                   run.output[-1500:])
+        user, password = WRITER
+        return self.acknowledged_while(self.client_argv("write"), {
+            "method": "POST", "path": f"/{stream}/_doc", "body": LINE, "user": user, "password": password}, meanwhile)
 
 
 Case = t.Callable[[Place], None]
@@ -330,18 +263,8 @@ def drift_is_healed(place: Place) -> None:
 
 def nothing_is_lost(place: Place) -> None:
     """Documents that were acknowledged survive kill -9 of the server; a run heals it when nobody else does."""
-    choose = random.Random(8)
-
-    def kill() -> None:
-        for _turn in range(KILLS):
-            time.sleep(choose.uniform(4, 8))
-            place.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {SERVER})")
-            place.wait_until_it_answers()
-        time.sleep(6)
-        place.sh(f"docker kill {SERVER}")
-
     name = stream("nginx.access")
-    acknowledged = place.write_while(name, kill)
+    acknowledged = place.write_while(name, lambda: place.kill_again_and_again(6))
     place.converge()
     place.good("POST", f"/{name}/_refresh")
     lost = len(acknowledged)
@@ -445,20 +368,9 @@ def no_secret_shows(place: Place) -> None:
     place.converge()
 
 
-def refuse_an_empty_one(place: Place) -> None:
-    """Where there was data, a lost volume is no reason to start with an empty one."""
-    for mode in (("--check",), ()):
-        run = place.attempt(*mode)
-        expect(run.status != 0 and "data of Elasticsearch lay in volume" in " ".join(run.output.split()), "not refused",
-               run.output[-1500:])
-    expect(VOLUME not in place.sh("docker volume ls -q").split(), "a refused run made the volume")
-
-
 def half_made(place: Place) -> None:
     """A lost volume is refused; a run that is killed again and again while it is first made is finished by the next."""
-    place.sh(f"docker rm --force {SERVER}; docker volume rm {VOLUME}")
-    refuse_an_empty_one(place)
-    place.sh(f"rm {RECORD}")
+    place.lose_the_data()
     for moment in (3, 8, 14, 20):
         process = place.spawn(*place.tags, *place.declared({}))
         try:

@@ -11,7 +11,6 @@ import ipaddress
 import json
 import os
 import pathlib
-import random
 import ssl
 import subprocess
 import sys
@@ -19,11 +18,12 @@ import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.plugin_utils import _library
+from component_site import KILLS, ComponentSite
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from drift_site import ROOT, Run, Site, expect
+from drift_site import ROOT, expect
 
 IMAGES = tuple(f"mooring.local/{image}" for image in ("kafka:4", "demo:1.0.0", "kafka-zookeeper:3.9"))
 BROKER = "mooring-kafka-broker-1"
@@ -34,7 +34,6 @@ TOOLS = "/opt/kafka/bin"
 TOPICS = [{"name": "orders", "partitions": 3, "config": {"retention.ms": 86400000}}, {"name": "invoices"}]
 # What the role declares for its own proof.
 OWN = ["mooring.record"]
-KILLS = 3
 MANY = 200
 PASSWORDS = {"shop": "sentinel-kafka'\"1", "report": "sentinel-kafka-2"}
 USERS = [
@@ -58,63 +57,29 @@ class Figures:
     lost: int = -1
 
 
-class Place(Site):
+class Place(ComponentSite):
     """The node with an engine and a broker."""
 
-    tags = ("--tags", "kafka")
+    server, volume, record = BROKER, VOLUME, RECORD
+    title, client_image = "Kafka", IMAGES[1]
+    client_options = ("--env", "PYTHONPATH=/client/kafka-python.zip")
 
     def __init__(self, directory: pathlib.Path, figures: Figures) -> None:
         super().__init__(directory, "kafka", {
-            "all": {"ansible_connection": "ssh", "ansible_user": "root"},
-            "kafka": {"kafka_image": IMAGES[0], "kafka_memory": "1g", "kafka_topics": TOPICS}}, IMAGES)
+            "kafka_image": IMAGES[0], "kafka_memory": "1g", "kafka_topics": TOPICS}, IMAGES)
         self.figures = figures
-        self.bare: Run | None = None
-
-    def declare(self) -> None:
-        """As in ``make up WITH=kafka``; the other components are not here."""
-        super().declare()
-        (self.inventory / "with.yml").write_text(json.dumps({"kafka": {"hosts": {"local": {}}}}))
-
-    def begin(self) -> None:
-        """From a bare node to a broker, with a look ahead before."""
-        self.need_images()
-        self.say("starting a bare node with systemd")
-        self.node.start("trixie", "bare", "systemd")
-        self.declare()
-        self.bare = self.attempt("--check", "--diff").good("looking ahead on a bare node")
-        self.say("converging it: the engine, then Kafka")
-        self.run("--tags", "docker_engine").good("installing the engine")
-        self.node.load(self.images)
-        self.bring_client()
-        self.converge()
-
-    def again(self) -> None:
-        """A node that was left, brought to the last commit."""
-        self.bring_client()
-        self.converge(mooring_allow_stateful_restart=True)
-
-    def bring_client(self) -> None:
-        """The client and its library, for containers of the platform network."""
-        self.sh("install -d /root/client")
-        for name, content in (("kafka_client.py", (ROOT / "tests/prove/kafka_client.py").read_bytes()),
-                              ("kafka-python.zip", _library.archive("kafka-python"))):
-            subprocess.run(["docker", "exec", "-i", self.node.container, "tee", f"/root/client/{name}"],
-                           input=content, check=True, stdout=subprocess.DEVNULL)
 
     # -- clients ------------------------------------------------------------------
 
-    def client(self, *arguments: str, **options: str) -> tuple[list[str], Options]:
-        """Argument list and first line of the input of a client in a container of the platform network."""
-        return (["docker", "exec", "-i", self.node.container, "docker", "run", "--rm", "--interactive",
-                 "--network", "mooring", "--volume", "/root/client:/client:ro",
-                 "--env", "PYTHONPATH=/client/kafka-python.zip", "--entrypoint", "python3", IMAGES[1],
-                 "/client/kafka_client.py", *arguments],
-                {"bootstrap_servers": LISTENER, **options})
+    def client_files(self) -> dict[str, bytes]:
+        """With the library that it uses."""
+        return {**super().client_files(), "kafka-python.zip": _library.archive("kafka-python")}
 
     def ask(self, *arguments: str, **options: str) -> tuple[int, list[str], str]:
         """Status, lines and complaints of a client that ends by itself."""
-        argv, given = self.client(*arguments, **options)
-        done = subprocess.run(argv, input=json.dumps(given) + "\n", capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            self.client_argv(*arguments), input=json.dumps({"bootstrap_servers": LISTENER, **options}) + "\n",
+            capture_output=True, text=True, check=False)
         self.write(f"$ {' '.join(arguments)}\n{done.stdout[-500:]}{done.stderr}")
         return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -130,19 +95,8 @@ class Place(Site):
 
     def write_for(self, topic: str, meanwhile: t.Callable[[], None], **options: str) -> list[str]:
         """Values that were acknowledged to a producer while something happened."""
-        argv, given = self.client("write", topic, **options)
-        acknowledged = (self.scratch / "acknowledged").open("w+")
-        process = subprocess.Popen(argv, text=True, stdin=subprocess.PIPE, stdout=acknowledged,
-                                   stderr=subprocess.DEVNULL)
-        process.stdin.write(json.dumps(given) + "\n")
-        process.stdin.flush()
-        try:
-            meanwhile()
-        finally:
-            process.stdin.close()
-            process.wait()
-        acknowledged.seek(0)
-        return acknowledged.read().split()
+        return self.acknowledged_while(self.client_argv("write", topic), {"bootstrap_servers": LISTENER, **options},
+                                       meanwhile)
 
     # -- the broker's own view ---------------------------------------------------------
 
@@ -162,16 +116,6 @@ class Place(Site):
                 # What the broker's own configuration sets is listed too.
                 found[words["Topic"].strip()] = (int(words["PartitionCount"]), overrides)
         return found
-
-    def expect_still(self, *arguments: str, **values: t.Any) -> None:
-        """A run and a look ahead that change nothing."""
-        for mode in ((), ("--check", "--diff")):
-            run = self.converge(*mode, *arguments, **values)
-            expect(run.changed == 0, f"a run {' '.join(mode)} that has nothing to do changed", run.changed_tasks)
-
-    def wait_until_it_answers(self) -> None:
-        """Until the broker is healthy."""
-        self.wait(f"[ \"$(docker inspect -f '{{{{.State.Health.Status}}}}' {BROKER})\" = healthy ]", 120)
 
 
 Case = t.Callable[[Place], None]
@@ -317,17 +261,7 @@ def many_topics(place: Place) -> None:
 
 def nothing_is_lost(place: Place) -> None:
     """Records that were acknowledged survive kill -9 of the broker; a run heals it when nobody else does."""  # 77
-    choose = random.Random(8)
-
-    def kill() -> None:
-        for _turn in range(KILLS):
-            time.sleep(choose.uniform(4, 8))
-            place.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {BROKER})")
-            place.wait_until_it_answers()
-        time.sleep(4)
-        place.sh(f"docker kill {BROKER}")
-
-    acknowledged = place.write_for("orders", kill)
+    acknowledged = place.write_for("orders", lambda: place.kill_again_and_again(4))
     place.converge()
     status, read, said = place.ask("read", "orders")
     lost = set(acknowledged) - set(read)
@@ -337,20 +271,9 @@ def nothing_is_lost(place: Place) -> None:
     place.say(f"       {len(acknowledged)} acknowledged, {KILLS + 1} kills")
 
 
-def refuse_an_empty_one(place: Place) -> None:
-    """Where there was data, a lost volume is no reason to start with an empty one."""
-    for mode in (("--check",), ()):
-        run = place.attempt(*mode)
-        expect(run.status != 0 and "data of Kafka lay in volume" in " ".join(run.output.split()), "it was not refused",
-               run.output[-1500:])
-    expect(VOLUME not in place.sh("docker volume ls -q").split(), "a refused run made the volume")
-
-
 def half_made(place: Place) -> None:
     """A lost volume is refused; a broker killed again and again while it is first made is finished by the next run."""
-    place.sh(f"docker rm --force {BROKER}; docker volume rm {VOLUME}")
-    refuse_an_empty_one(place)
-    place.sh(f"rm {RECORD}")
+    place.lose_the_data()
     for moment in (0.3, 0.8, 1.4, 2.0, 2.8, 3.6):
         process = place.spawn(*place.tags, *place.declared({}))
         place.wait(f"docker inspect -f '{{{{.State.Running}}}}' {BROKER} | grep true", 60)
