@@ -391,12 +391,16 @@ class Deployment:
 
 @contextlib.contextmanager
 def uninterrupted() -> t.Iterator[None]:
-    """Let a terminal end the run, but not this process in the middle of a switch.
+    """Let whoever ends the run end it, but not this process in the middle of a switch.
 
-    Where the run is on the host itself, both get Ctrl-C; over SSH only the run
-    does. In both cases what was begun is completed, or undone.
+    Where the run is on the host itself, both get Ctrl-C, and Ansible passes the
+    signal that ends it (SIGTERM from a cancelled CI job, and after Ctrl-C to a worker
+    that has not ended within 0.1 s) to all processes of its task: TaskQueueManager
+    and WorkerProcess of ansible-core. Over SSH only the run gets it. In all cases
+    what was begun is completed, or undone.
     """
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    signals = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in signals}
     try:
         yield
     finally:

@@ -105,7 +105,7 @@ def test_too_few_requests_are_said(shop):
     assert "got 3 requests in 1.5 s with 5 % of them, which is too few to judge it by (20 are needed)" in done.said
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_share_ends_with_its_run(shop, number):
     old, new = colours(shop)
     release = f"left-{number.name.lower()}"
