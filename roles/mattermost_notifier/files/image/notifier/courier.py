@@ -1,0 +1,115 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes messages from the outbox to one webhook, each channel's in the order in which they came.
+
+A channel that Mattermost refuses does not hold up the others; a Mattermost that does not answer does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import threading
+import typing as t
+
+from .mattermost import REFUSALS, Delivered, Later, Result, pause
+from .outbox import Outbox, Waiting
+
+# Until a disk is tried again that could not be read or written.
+SICK_SECONDS = 10.0
+
+Report = t.Callable[[str, Waiting, str], None]
+
+
+@dataclasses.dataclass
+class _Patience:
+    """When somebody is asked again."""
+
+    failures: int = 0
+    at: float = 0.0
+
+    def failed(self, now: float, least: float = 0.0) -> None:
+        self.failures += 1
+        self.at = now + max(pause(self.failures), least)
+
+
+class Courier:
+    """One webhook's; ``send`` posts, and ``report`` is told what became of which message, and why."""
+
+    def __init__(self, webhook: str, outbox: Outbox, send: t.Callable[[t.Mapping[str, str]], Result],
+                 max_age: t.Callable[[], float], report: Report) -> None:
+        self.webhook = webhook
+        self._outbox, self._send, self._max_age, self._report = outbox, send, max_age, report
+        self._whole = _Patience()
+        self._channels: dict[str, _Patience] = {}
+
+    def step(self, now: float) -> float | None:
+        """Deliver at most one message; in how many seconds there is more to do, None if nothing waits."""
+        heads = self._outbox.heads(self.webhook)
+        self._channels = {head.channel: self._channels.get(head.channel, _Patience()) for head in heads}
+        if not heads:
+            return None
+        if now < self._whole.at:
+            return self._whole.at - now
+        for head in heads:
+            if now >= self._channels[head.channel].at:
+                self._deliver(head, now)
+                return 0.0
+        return min(one.at for one in self._channels.values()) - now
+
+    def _deliver(self, head: Waiting, now: float) -> None:
+        if now - head.at > self._max_age():
+            self._outbox.remove(head.id)
+            self._report("expired", head, f"it waited longer than {self._max_age():.0f} s")
+            return
+        result = self._send(head.post)
+        if isinstance(result, Delivered):
+            self._outbox.remove(head.id)
+            self._whole, self._channels[head.channel] = _Patience(), _Patience()
+            self._report("delivered", head, "")
+        elif isinstance(result, Later):
+            self._whole.failed(now, result.seconds)
+            self._report("later", head, result.reason)
+        else:
+            self._whole = _Patience()
+            self._refused(head, result.reason, now)
+
+    def _refused(self, head: Waiting, reason: str, now: float) -> None:
+        if head.refusals + 1 >= REFUSALS:
+            self._outbox.remove(head.id)
+            self._channels.pop(head.channel)
+            self._report("given_up", head, f"refused {REFUSALS} times, the last time with {reason}")
+            return
+        self._outbox.refused(head.id)
+        self._channels[head.channel].failed(now)
+        self._report("refused", head, reason)
+
+
+class Round(threading.Thread):
+    """A courier at work; :meth:`wake` says that there is something new, and ``sick`` is told of a sick disk."""
+
+    def __init__(self, courier: Courier, clock: t.Callable[[], float], sick: t.Callable[[str], None]) -> None:
+        super().__init__(name=f"courier {courier.webhook}", daemon=True)
+        self._courier, self._clock, self._sick = courier, clock, sick
+        self._woken, self._ended = threading.Event(), False
+
+    def wake(self) -> None:
+        """Look now."""
+        self._woken.set()
+
+    def end(self) -> None:
+        """Finish what is being sent, and no more."""
+        self._ended = True
+        self._woken.set()
+
+    def run(self) -> None:
+        while not self._ended:
+            self._woken.clear()
+            try:
+                seconds = self._courier.step(self._clock())
+            except sqlite3.Error as error:
+                self._sick(str(error))
+                seconds = SICK_SECONDS
+            if seconds != 0.0:
+                self._woken.wait(seconds)

@@ -1,0 +1,220 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a delivery says, as one kind of event; nothing in a body is trusted to be of the kind that it should be.
+
+The shapes are those of GitLab's documentation ("Webhook events"). What a version leaves
+out is empty here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Body = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """Somebody at GitLab; what is not known is empty."""
+
+    id: str = ""
+    username: str = ""
+    name: str = ""
+
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """By what a person can be named in the settings."""
+        return tuple(one for one in (self.username, self.id, self.name) if one)
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One thing that happened. ``key`` names what it happened to: messages about the same keep their order."""
+
+    kind: str
+    key: str
+    project: str = ""
+    branch: str = ""
+    url: str = ""
+    actor: Person = Person()
+    author: Person = Person()
+    labels: tuple[str, ...] = ()
+    draft: bool = False
+    fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    people: t.Mapping[str, tuple[Person, ...]] = dataclasses.field(default_factory=dict)
+    lists: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    # What is known of it afterwards, and what it takes to be told: see Memory.
+    state: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class NoEvent:
+    """Nothing that is told, and why."""
+
+    reason: str
+
+
+class Malformed(Exception):
+    """The body is not what its header says."""
+
+
+def mapping(value: t.Any, *path: str) -> Body:
+    """The object at a path; empty where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: t.Any, *path: str) -> list[Body]:
+    """The objects of the list at a path."""
+    *parents, name = path
+    found = mapping(value, *parents).get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def text(value: t.Any, *path: str) -> str:
+    """The text or number at a path; empty where there is none."""
+    *parents, name = path
+    found = mapping(value, *parents).get(name)
+    if isinstance(found, str):
+        return found
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
+
+
+def person(value: t.Any, *path: str) -> Person:
+    """Somebody at a path."""
+    return Person(text(value, *path, "id"), text(value, *path, "username"), text(value, *path, "name"))
+
+
+def labels(*holders: Body) -> tuple[str, ...]:
+    """The titles of the labels of the first that has some."""
+    for holder in holders:
+        found = tuple(title for label in items(holder, "labels") if (title := text(label, "title")))
+        if found:
+            return found
+    return ()
+
+
+ACTIONS = {
+    "open": "open", "reopen": "reopen", "update": "update", "close": "close", "merge": "merge",
+    # GitLab says which of the two it is: the last one that was needed, or one of several.
+    "approved": "approved", "approval": "approved", "unapproved": "unapproved", "unapproval": "unapproved",
+}
+
+
+def merge_request(body: Body) -> Event | NoEvent:
+    """What "Merge Request Hook" says."""
+    about = mapping(body, "object_attributes")
+    if not about:
+        raise Malformed("it has no object_attributes")
+    action = text(about, "action")
+    if action not in ACTIONS:
+        return NoEvent(f"action '{action[:40]}' of a merge request")
+    if action == "update" and not text(about, "oldrev"):
+        return NoEvent("an update of a merge request without new commits")
+    actor, reviewers = person(body, "user"), tuple(person(one) for one in items(body, "reviewers"))
+    return Event(
+        kind=f"merge_request.{ACTIONS[action]}", actor=actor, url=text(about, "url"),
+        author=author_of(about, [actor, *reviewers, *(person(one) for one in items(body, "assignees"))]),
+        labels=labels(body, about), draft=is_draft(about), branch=text(about, "target_branch"),
+        fields={"title": text(about, "title"), "number": text(about, "iid"), "source": source_of(about),
+                "target": text(about, "target_branch"), "description": text(about, "description")},
+        people={"reviewers": reviewers}, **belonging(body, "merge_request", text(about, "iid")))
+
+
+def comment(body: Body) -> Event | NoEvent:
+    """What "Note Hook" says; of merge requests only."""
+    about, request = mapping(body, "object_attributes"), mapping(body, "merge_request")
+    if not about:
+        raise Malformed("it has no object_attributes")
+    if text(about, "noteable_type") != "MergeRequest":
+        return NoEvent(f"a comment on {text(about, 'noteable_type')[:40] or 'nothing'}")
+    if about.get("system") is True:
+        return NoEvent("a comment that GitLab wrote")
+    if about.get("internal") is True or about.get("confidential") is True:
+        return NoEvent("a comment that not everybody may read")
+    if text(about, "action") == "update":
+        return NoEvent("a comment that was changed")
+    actor = person(body, "user")
+    return Event(
+        # The merge request has no URL of its own here in most versions; this one leads to the comment.
+        kind="comment", actor=actor, url=text(about, "url"), author=author_of(request, [actor]),
+        labels=labels(request), draft=is_draft(request), branch=text(request, "target_branch"),
+        fields={"title": text(request, "title"), "number": text(request, "iid"), "comment": text(about, "note")},
+        **belonging(body, "merge_request", text(request, "iid")))
+
+
+def pipeline(body: Body) -> Event | NoEvent:
+    """What "Pipeline Hook" says: one that failed, or one that did not."""
+    about = mapping(body, "object_attributes")
+    if not about:
+        raise Malformed("it has no object_attributes")
+    status, branch, number = text(about, "status"), text(about, "ref"), text(about, "id")
+    if status not in ("failed", "success"):
+        return NoEvent(f"a pipeline that is {status[:40] or 'nothing'}")
+    project = text(body, "project", "path_with_namespace")
+    request = mapping(body, "merge_request")
+    failed = tuple(text(job, "name") for job in items(body, "builds")
+                   if text(job, "status") == "failed" and job.get("allow_failure") is not True)
+    base = text(body, "project", "web_url")
+    return Event(
+        kind="pipeline.failed" if status == "failed" else "pipeline.recovered", actor=person(body, "user"),
+        url=text(about, "url") or (f"{base}/-/pipelines/{number}" if base and number else ""),
+        branch=text(request, "target_branch") or branch,
+        fields={"number": number, "branch": branch, "commit": text(about, "sha")[:8]}, lists={"jobs": failed},
+        # The same one fails again when a job is retried.
+        state=f"failed {number} {text(about, 'finished_at')}" if status == "failed" else "",
+        **{**belonging(body, "pipeline", branch), "project": project})
+
+
+def deploy(body: Body) -> Event | NoEvent:
+    """What our own deployments say of themselves."""
+    result = text(body, "result")
+    kinds = {"deployed": "deploy.deployed", "rolled_back": "deploy.rolled_back", "failed": "deploy.failed"}
+    if result not in kinds:
+        raise Malformed(f"result has to be one of {', '.join(kinds)}")
+    application = text(body, "application")
+    if not application or not text(body, "release"):
+        raise Malformed("application and release have to be there")
+    seconds = body.get("seconds")
+    return Event(
+        kind=kinds[result], key=f"deploy {application}", project=application, url=text(body, "url"),
+        actor=Person(name=text(body, "by")),
+        fields={"application": application, "release": text(body, "release"), "previous": text(body, "previous"),
+                "reason": text(body, "reason"),
+                "seconds": f"{seconds:.0f}" if isinstance(seconds, (int, float)) and 0 <= seconds < 10**7 else ""})
+
+
+def belonging(body: Body, what: str, number: str) -> dict[str, str]:
+    """The project, and the name of what a message is about."""
+    project = text(body, "project", "path_with_namespace")
+    return {"project": project, "key": f"{what} {project or text(body, 'project', 'id')} {number}"}
+
+
+def author_of(about: Body, others: t.Iterable[Person]) -> Person:
+    """Who wrote the merge request: not who did something to it now, so known by name only if it is one of these."""
+    number = text(about, "author_id")
+    if not number:
+        return Person()
+    return next((one for one in others if one.id == number), Person(id=number))
+
+
+def source_of(about: Body) -> str:
+    """The source branch, with the project where it is another one."""
+    branch, project = text(about, "source_branch"), text(about, "source", "path_with_namespace")
+    elsewhere = project and project != text(about, "target", "path_with_namespace")
+    return f"{project}:{branch}" if elsewhere and branch else branch
+
+
+def is_draft(about: Body) -> bool:
+    """Whether nobody is to look at it yet."""
+    return about.get("draft") is True or about.get("work_in_progress") is True
+
+
+# By the header X-Gitlab-Event.
+READERS: dict[str, t.Callable[[Body], Event | NoEvent]] = {
+    "Merge Request Hook": merge_request, "Note Hook": comment, "Confidential Note Hook": comment,
+    "Pipeline Hook": pipeline,
+}

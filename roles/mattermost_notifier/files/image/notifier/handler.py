@@ -1,0 +1,230 @@
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A delivery becomes a message, nothing, or a refusal.
+
+Pure: what was before is asked of ``recall``, and what is to be known later is part of the
+outcome. Nothing here reads a clock, a file or a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import json
+import typing as t
+
+from . import events, markdown, texts
+from .events import Event, NoEvent, Person
+from .settings import Route, Settings
+
+# Standard Webhooks, "Verifying webhook authenticity": how far the clocks may be apart.
+TOLERANCE = 300.0
+_NAME, _TITLE, _REASON = 100, 255, 500
+_JOBS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """A request: where it was sent to ("gitlab" or "deploys"), its headers by names in lower case, and its body."""
+
+    path: str
+    headers: t.Mapping[str, str]
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """What one channel is told. ``post`` is what Mattermost gets."""
+
+    webhook: str
+    post: t.Mapping[str, str]
+    kind: str
+    key: str
+    # Under which name, and which value, something is remembered of it.
+    memory: tuple[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Ignored:
+    """Nobody is told; GitLab is answered that all is well, or it would stop to send."""
+
+    reason: str
+    memory: tuple[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+    """The delivery is not believed, or no delivery; ``status`` is HTTP's."""
+
+    status: int
+    reason: str
+
+
+Outcome = Message | Ignored | Rejected
+Recall = t.Callable[[str], str]
+
+
+def handle(delivery: Delivery, settings: Settings, now: float, recall: Recall = lambda key: "") -> Outcome:
+    """What becomes of a delivery; ``now`` in seconds since the epoch, ``recall`` gives "" for what nobody knows."""
+    event = receive(delivery, settings, now)
+    return decide(event, settings, recall) if isinstance(event, Event) else event
+
+
+def identity(delivery: Delivery) -> str:
+    """By what a delivery is known when it comes again.
+
+    GitLab gives events that follow from one another the same UUID, so the body counts too.
+    """
+    headers = delivery.headers
+    name = headers.get("idempotency-key") or headers.get("webhook-id") or headers.get("x-gitlab-event-uuid") or ""
+    digest = hashlib.sha256(delivery.body).hexdigest()
+    # Without a name two equal bodies are two events.
+    return hashlib.sha256(f"{delivery.path} {name} {digest}".encode(errors="replace")).hexdigest() if name else ""
+
+
+def receive(delivery: Delivery, settings: Settings, now: float) -> Event | Ignored | Rejected:
+    """The event that a delivery tells of, if it is believed."""
+    if len(delivery.body) > settings.body_limit:
+        return Rejected(413, f"the body is longer than {settings.body_limit} bytes")
+    if delivery.path == "deploys":
+        why = unknown_token(delivery.headers.get("x-mooring-token", ""), settings.deploy_tokens, "X-Mooring-Token")
+    else:
+        why = unbelieved(delivery, settings, now)
+    if why:
+        return Rejected(401, why)
+    try:
+        body = json.loads(delivery.body)
+    except (ValueError, RecursionError):
+        return Rejected(400, "the body is no JSON")
+    if not isinstance(body, dict):
+        return Rejected(400, "the body is no JSON object")
+    name = delivery.headers.get("x-gitlab-event", "")
+    reader = events.deploy if delivery.path == "deploys" else events.READERS.get(name)
+    if reader is None:
+        return Ignored(f"events of the kind '{markdown.one_line(name)[:60]}' are not told")
+    try:
+        event = reader(body)
+    except events.Malformed as error:
+        return Rejected(400, f"the body is none of the kind that is expected: {error}")
+    return Ignored(event.reason) if isinstance(event, NoEvent) else event
+
+
+def unbelieved(delivery: Delivery, settings: Settings, now: float) -> str:
+    """Why a delivery is not GitLab's; "" if it is."""
+    headers = delivery.headers
+    signature = headers.get("webhook-signature", "")
+    if signature and settings.signing_keys:
+        return unsigned(headers, signature, delivery.body, settings.signing_keys, now)
+    if not settings.gitlab_tokens:
+        return "the delivery is not signed"
+    return unknown_token(headers.get("x-gitlab-token", ""), settings.gitlab_tokens, "X-Gitlab-Token")
+
+
+def unknown_token(given: str, tokens: t.Iterable[str], header: str) -> str:
+    """Why a token is none of ours; "" if it is one. All are compared, each in the same time whatever is alike."""
+    if not given:
+        return f"the header {header} is missing"
+    found = [hmac.compare_digest(given.encode(errors="replace"), token.encode()) for token in tokens]
+    return "" if any(found) else f"the header {header} has none of the declared tokens"
+
+
+def unsigned(headers: t.Mapping[str, str], signature: str, body: bytes, keys: t.Iterable[bytes], now: float) -> str:
+    """Why a signature is not right, or too old; "" if it is good (Standard Webhooks, symmetric signatures)."""
+    name, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not name or not stamp.isascii() or not stamp.isdigit() or len(stamp) > 15:
+        return "the headers webhook-id and webhook-timestamp are missing or malformed"
+    signed = f"{name}.{stamp}.".encode(errors="replace") + body
+    wanted = [b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in keys]
+    given = [one.encode(errors="replace") for one in signature.split(" ")[:10]]
+    found = [hmac.compare_digest(one, other) for one in given for other in wanted]
+    if not any(found):
+        return "the header webhook-signature has no signature by a declared token"
+    if abs(now - int(stamp)) > TOLERANCE:
+        return f"it was signed more than {TOLERANCE:.0f} s ago, or the clocks differ"
+    return ""
+
+
+def decide(event: Event, settings: Settings, recall: Recall) -> Message | Ignored:
+    """Who is told of an event, and in which words."""
+    memory = None
+    if event.kind.startswith("pipeline."):
+        before = recall(event.key)
+        if event.state == before:
+            return Ignored("the pipelines of this branch succeed, as before" if not event.state
+                           else "this failure was told")
+        memory = (event.key, event.state)
+    authors = {handle for who in (event.author, event.actor) for handle in who.handles}
+    for route in settings.routes:
+        if route.takes(event.kind, event.project, event.branch, authors, event.labels, event.draft):
+            return Message(route.webhook, post(event, settings, route), event.kind, event.key, memory)
+    return Ignored("no route takes it", memory)
+
+
+def post(event: Event, settings: Settings, route: Route) -> dict[str, str]:
+    """What Mattermost gets."""
+    optional = {"channel": route.channel, "username": settings.username, "icon_url": settings.icon_url}
+    return {"text": message(event, settings), **{name: value for name, value in optional.items() if value}}
+
+
+def message(event: Event, settings: Settings) -> str:
+    """The text, not longer than a post may be: what people wrote at length gives way first."""
+    lines, length = settings.template(event.kind), settings.excerpt
+    while True:
+        found = texts.fill(lines, values(event, settings, length))
+        if len(found) <= settings.limit:
+            return found
+        if length == 0:
+            # Templates alone are longer than that; no block of code is left that could be cut open.
+            return markdown.cut(found, settings.limit)
+        length //= 2
+
+
+def values(event: Event, settings: Settings, excerpt: int) -> dict[str, str]:
+    """What stands for each placeholder, safe where it stands."""
+    fields, language = event.fields, settings.language
+    actor = named(event.actor, settings) or texts.SOMEBODY[language]
+    author = named(event.author, settings)
+    if event.kind in ("merge_request.open", "merge_request.reopen"):
+        author = author or actor
+    elif author == actor:
+        # Said once.
+        author = ""
+    jobs = [markdown.code(name, _NAME) for name in event.lists.get("jobs", ())]
+    more = [texts.AND_MORE[language].format(len(jobs) - _JOBS)] if len(jobs) > _JOBS else []
+    found = {
+        "actor": actor, "author": author, "project": markdown.plain(event.project, _TITLE),
+        "title": title(event, language),
+        "reviewers": ", ".join(named(one, settings) for one in event.people.get("reviewers", ())[:_JOBS]),
+        "labels": ", ".join(markdown.code(one, _NAME) for one in event.labels[:_JOBS]),
+        "jobs": ", ".join([*jobs[:_JOBS], *more]),
+        "duration": texts.SECONDS[language].format(fields["seconds"]) if fields.get("seconds") else "",
+    }
+    found.update({name: markdown.code(fields.get(name, ""), _TITLE)
+                  for name in ("source", "target", "branch", "commit", "release", "previous")})
+    found.update({name: markdown.block(fields.get(name, ""), excerpt) for name in ("description", "comment")})
+    found["reason"] = markdown.block(fields.get("reason", ""), _REASON if excerpt else 0)
+    found["application"] = markdown.plain(fields.get("application", ""), _NAME)
+    return found
+
+
+def title(event: Event, language: str) -> str:
+    """What it is about, as a link to it."""
+    number = event.fields.get("number", "")
+    if event.kind.startswith("pipeline."):
+        words = texts.PIPELINE[language].format("#" + markdown.code(number, 20).strip("`") if number else "").strip()
+        return markdown.link(words.replace("#", "\\#"), event.url)
+    if event.kind.startswith("deploy."):
+        return markdown.link(texts.LOGS[language], event.url) if event.url else ""
+    words = markdown.plain(event.fields.get("title", ""), _TITLE)
+    mark = "!" + markdown.plain(number, 20) if number else ""
+    return markdown.link(" ".join(one for one in (mark, words) if one) or event.kind, event.url)
+
+
+def named(who: Person, settings: Settings) -> str:
+    """A person's name as the settings have it, or as GitLab says it."""
+    known = next((settings.authors[one] for one in who.handles if one in settings.authors), "")
+    # What an operator wrote may be a mention.
+    return known or markdown.plain(who.name or who.username, _NAME)
