@@ -34,6 +34,7 @@ NEEDS = {
     "drift_schedule": [],
     "elk": ["docker_engine"],
     "kafka": ["docker_engine"],
+    "mattermost_notifier": ["docker_engine"],
     "monitoring": ["docker_engine"],
     "nginx_certbot": ["docker_engine"],
 }
@@ -712,7 +713,7 @@ _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
 PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
                     "alertmanager-data", "loki-data", "grafana-data", "elasticsearch-data", "logstash-data",
-                    "kibana-data", "zookeeper-data"}
+                    "kibana-data", "zookeeper-data", "notifier-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -1201,6 +1202,33 @@ def _foreign_owner(facts: dict[str, t.Any], prefix: str, address: str, port: int
 # ---------------------------------------------------------------- all of it
 
 
+def check_mattermost_notifier(host: Host) -> t.Iterator[Problem]:
+    """Somebody is believed, and every route leads to a webhook; what routes ask is checked by the notifier itself."""
+    if "mattermost_notifier" not in host.groups:
+        return
+    variable, tokens = "mattermost_notifier_webhooks", "mattermost_notifier_gitlab_tokens"
+    if host.lacks(tokens) and host.lacks("mattermost_notifier_signing_tokens"):
+        yield host.problem(tokens, "is empty, so anybody could have anything told",
+                           "Make a token with openssl rand -hex 32, and give it to GitLab's webhook too")
+    for name in ("gitlab_tokens", "deploy_tokens"):
+        for index, token in enumerate(host.get(f"mattermost_notifier_{name}") or []):
+            if isinstance(token, str) and len(token) < 16:
+                yield host.problem(f"mattermost_notifier_{name}", "is shorter than 16 characters",
+                                   "Make one with: openssl rand -hex 32", f"[{index}]")
+    webhooks = host.get(variable)
+    if not isinstance(webhooks, dict):
+        return
+    for name, url in webhooks.items():
+        if not url or _url(url):
+            # It is a secret, so it is not quoted.
+            yield host.problem(variable, "is no URL", "Copy the one that Mattermost shows", str(name))
+    for index, route in host.items_of("mattermost_notifier_routes"):
+        webhook = route.get("webhook", "default")
+        if webhook not in webhooks:
+            yield host.problem("mattermost_notifier_routes", f"there is no webhook '{webhook}'",
+                               f"Name one of {', '.join(map(str, webhooks)) or 'those'} in {variable}", f"[{index}]")
+
+
 def judge(inventory: Inventory) -> list[Problem]:
     """Every problem of the inventory, once each, in the order of hosts."""
     problems = [*check_groups(inventory), *check_the_command_line(inventory)]
@@ -1214,6 +1242,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_applications(host)
         problems += check_kafka(host)
         problems += check_elk(host)
+        problems += check_mattermost_notifier(host)
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)

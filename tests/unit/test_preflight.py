@@ -117,6 +117,11 @@ GOOD = {
     "elk_filebeat_image": "docker.elastic.co/beats/filebeat:9.5.2",
     "elk_kibana_password": "a-secret",
     "elk_kibana_encryption_key": "k" * 32,
+    "mattermost_notifier_webhooks": {"default": "https://chat.our.test/hooks/a-secret", "ops": "http://10.1.2.3/hooks/b"},
+    "mattermost_notifier_gitlab_tokens": ["t" * 32],
+    "mattermost_notifier_signing_tokens": [],
+    "mattermost_notifier_deploy_tokens": [],
+    "mattermost_notifier_routes": [{"events": ["pipeline.*"], "webhook": "ops"}, {}],
     "monitoring_components": ["data_stores", "nginx_certbot", "monitoring"],
     "monitoring_kafka_exporter_image": "danielqsj/kafka-exporter:v1.9.0",
     "monitoring_kafka_password": None,
@@ -361,6 +366,21 @@ CASES = [
     ({"kafka_users.0.state": "absent"}, "kafka_authentication (group_vars/kafka_authentication.yml:1): is set, but no"),
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
     ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),  # 78
+    # the notifier
+    ({"mattermost_notifier_webhooks": MISSING}, "mattermost_notifier_webhooks (inv/group_vars/mattermost_notifier/"),
+    ({"mattermost_notifier_gitlab_tokens": []}, "mattermost_notifier_gitlab_tokens (group_vars/mattermost_notifier_gitl"
+     "ab_tokens.yml:1): is empty, so anybody could have anything told"),  # defect 85
+    ({"mattermost_notifier_gitlab_tokens.0": "short"}, "[0] (group_vars/mattermost_notifier_gitlab_tokens.yml:1): is "
+     "shorter than 16 characters"),
+    ({"mattermost_notifier_deploy_tokens": ["short"]}, "mattermost_notifier_deploy_tokens[0]"),
+    ({"mattermost_notifier_webhooks.ops": "chat.our.test"}, "mattermost_notifier_webhooks.ops (group_vars/mattermost_n"
+     "otifier_webhooks.yml:1): is no URL"),
+    ({"mattermost_notifier_webhooks.ops": ""}, "mattermost_notifier_webhooks.ops"),
+    ({"mattermost_notifier_webhooks": {"ops": "https://chat.our.test/hooks/b"}}, "mattermost_notifier_routes[1] (group"
+     "_vars/mattermost_notifier_routes.yml:1): there is no webhook 'default'. Name one of ops in mattermost_not"),
+    ({"mattermost_notifier_routes.0.webhook": "dev"}, "there is no webhook 'dev'"),
+    ({"mattermost_notifier_routes.0.chanel": "x"}, "unknown key"),
+    ({"mattermost_notifier_language": "de"}, "mattermost_notifier_language"),
     ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
     ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),
     ({"kafka_external_key": "-----BEGIN EC PRIVATE KEY-----"}, "openssl pkcs8 -topk8 -nocrypt writes it so"),  # 76
