@@ -38,7 +38,7 @@ import spring  # noqa: E402
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
 SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring", "elk",
-             "drift_schedule")
+             "mattermost_notifier", "drift_schedule")
 # Scenarios that need an image with programs from Maven Central, which not every machine reaches.
 FROM_MAVEN = {"elk": "elasticsearch", "kafka": "kafka"}
 # Programs of the machine that the tests call, and the Debian packages that have them.
@@ -244,6 +244,11 @@ def prove_elk(stage: Stage) -> None:
         stage.check(sys.executable, "tests/prove/elk.py")
 
 
+def prove_notifier(stage: Stage) -> None:
+    """Documented, broken and many events, kills and outages between GitLab and Mattermost, on a bare node."""
+    stage.check(sys.executable, "tests/prove/notifier.py")
+
+
 def prove_releases(stage: Stage) -> None:
     """Deploys, rollbacks, failing and killed ones under load, on a bare node with systemd."""
     stage.check(sys.executable, "tests/prove/releases.py")
@@ -278,6 +283,7 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
     "prove-kafka": prove_kafka, "prove-elk": prove_elk,
+    "prove-notifier": prove_notifier,
 }
 
 

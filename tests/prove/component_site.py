@@ -31,8 +31,8 @@ class ComponentSite(Site):
     client_options: tuple[str, ...] = ()
 
     def __init__(self, directory: pathlib.Path, component: str, values: dict[str, t.Any],
-                 images: t.Sequence[str]) -> None:
-        super().__init__(directory, component, {
+                 images: t.Sequence[str], topic: str = "") -> None:
+        super().__init__(directory, topic or component, {
             "all": {"ansible_connection": "ssh", "ansible_user": "root"}, component: values}, images)
         self.component = component
         self.tags = ("--tags", component)
