@@ -23,7 +23,7 @@ RUNBOOK = ROOT / "docs" / "alerts.md"
 
 SEVERITIES = {"critical", "warning", "none"}
 COMPONENTS = {"host", "data_stores", "nginx_certbot", "app_blue_green", "monitoring", "drift", "backup",
-              "kafka"}
+              "kafka", "mattermost_notifier"}
 # So that Mattermost shows all of it on one screen.
 LONGEST = {"summary": 90, "description": 400}
 
@@ -39,6 +39,7 @@ OWN = {
     "mooring_certificates_last_good_run_timestamp_seconds",
     "mooring_drift_items", "mooring_drift_last_check_timestamp_seconds",
     "mooring_backup_last_success_timestamp_seconds", "up",
+    "mooring_notifier_waiting_seconds", "mooring_notifier_events_total", "mooring_notifier_posts_total",
 }
 WORDS = {"and", "or", "unless", "on", "by", "offset", "bool", "absent", "abs", "count", "delta", "histogram_quantile",
          "increase", "max", "min_over_time", "predict_linear", "rate", "sum", "time", "vector", "max_over_time"}

@@ -52,6 +52,9 @@ class Application:
             "mooring_notifier_posts", "Attempts to tell Mattermost, by what came of them.", ["webhook", "result"],
             registry=self.registry)
         self.registry.register(self)  # type: ignore[arg-type]
+        # What never happened yet counts as none, or the first time would be no increase.
+        for outcome in ("queued", "ignored", "rejected", "failed"):
+            self._events.labels(outcome)
         self._using = using
         self._rounds: dict[str, Round] = {}
         # How often settings were taken.
@@ -63,6 +66,8 @@ class Application:
             url = self._settings.webhooks.get(webhook)
             return mattermost.send(url, post, self._using) if url else mattermost.Later("there is no such webhook")
 
+        for result in ("delivered", "later", "refused", "given_up", "expired"):
+            self._posts.labels(webhook, result)
         courier = Courier(webhook, self._outbox, send, lambda: self._settings.max_age, self._report)
         return Round(courier, self._clock, _sick)
 
