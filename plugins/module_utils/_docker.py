@@ -219,6 +219,12 @@ class Docker:
         found = self._running(container)
         return str((found["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")) if found else ""
 
+    def service_address(self, service: str, network: str) -> str:
+        """Address of a Compose service on a network, by which containers there know it; "" where none runs."""
+        found = self.inspect("container", self.containers(f"com.docker.compose.service={service}", NO_ONE_OFF))
+        addresses = [(one["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress") for one in found]
+        return next((str(one) for one in addresses if one), "")
+
     def process(self, container: str) -> int:
         """Number of a container's first process on this host, 0 where it does not run."""
         found = self._running(container)

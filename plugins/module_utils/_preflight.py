@@ -1202,6 +1202,14 @@ def _foreign_owner(facts: dict[str, t.Any], prefix: str, address: str, port: int
 # ---------------------------------------------------------------- all of it
 
 
+def check_notice(host: Host) -> t.Iterator[Problem]:
+    """Deployments that tell of themselves are believed."""
+    if "app_blue_green" in host.groups and host.get("app_blue_green_notify_url") and host.lacks(
+            "app_blue_green_notify_token"):
+        yield host.problem("app_blue_green_notify_token", "is not set, so nobody would believe what is told",
+                           "Give it one of mattermost_notifier_deploy_tokens, or empty app_blue_green_notify_url")
+
+
 def check_mattermost_notifier(host: Host) -> t.Iterator[Problem]:
     """Somebody is believed, and every route leads to a webhook; what routes ask is checked by the notifier itself."""
     if "mattermost_notifier" not in host.groups:
@@ -1242,6 +1250,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_applications(host)
         problems += check_kafka(host)
         problems += check_elk(host)
+        problems += check_notice(host)
         problems += check_mattermost_notifier(host)
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)

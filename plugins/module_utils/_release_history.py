@@ -132,6 +132,26 @@ def known(situation: _release.Situation, entries: t.Sequence[Entry], images: Ima
     return f"On record: {', '.join(said.values())}." if said else "Nothing is on record."
 
 
+def notice(record: _release.Record, claim: _release.Claim, application: str, rollback: bool) -> dict[str, t.Any] | None:
+    """What a deployment says of itself when it has ended; None where nothing of it is on record.
+
+    As the role mattermost_notifier takes it: ``result`` is deployed, rolled_back or failed, ``previous`` the release
+    before, or the one that goes on to serve.
+    """
+    number = next((number for number, entry in reversed(list(enumerate(record.history)))
+                   if (entry.get("started"), entry.get("release")) == (claim.started, claim.release)), None)
+    if number is None:
+        return None
+    entry = record.history[number]
+    good = entry.get("result") == "serving"
+    before = [one for one in record.history[:number] if one.get("result") == "serving"]
+    return {
+        "application": application, "release": str(entry["release"]),
+        "result": ("rolled_back" if rollback else "deployed") if good else "failed",
+        "previous": str(before[-1]["release"]) if before else "", "by": str(entry.get("by") or ""),
+        "seconds": entry.get("seconds"), "reason": str(entry.get("why") or "")}
+
+
 def readable(entry: Entry) -> dict[str, t.Any]:
     """An entry with the same keys whatever version wrote it; what that did not write is null."""
     by, _from, address = str(entry.get("by") or "").partition(" from ")

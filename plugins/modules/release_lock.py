@@ -83,6 +83,20 @@ options:
         M(mooring.stack.release_switch) could record it is entered into the history with this.
     type: str
     default: ""
+  rollback:
+    description: Whether the run goes back to an earlier release. Said to O(notify_url).
+    type: bool
+    default: false
+  notify_url:
+    description:
+      - Who is told what became of the deployment when the lock is given back, as JSON. The host's part may be the name
+        of a Compose service on O(network).
+      - That nobody could be told is a warning, and no failure.
+    type: str
+    default: ""
+  notify_token:
+    description: Sent along in the header C(X-Mooring-Token).
+    type: str
   seconds:
     description: How long the lock is held at most, if nobody gives it back.
     type: float
@@ -149,13 +163,18 @@ took_over:
   type: dict
 """
 
+import http.client
+import json
 import secrets
+import ssl
 import time
 import typing as t
+import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mooring.stack.plugins.module_utils import _release
+from ansible_collections.mooring.stack.plugins.module_utils import _release, _release_history
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
+from ansible_collections.mooring.stack.plugins.module_utils._http import exchange
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import (
     PLATFORM_ARGUMENTS,
     Host,
@@ -165,6 +184,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._release_host import
 
 # A module call of a killed run may still be at work; it ends by itself.
 WAIT_SECONDS = 20
+# A deployment does not wait longer to be told of.
+TELL_SECONDS = 10
 
 HOLDER_SPEC: dict[str, t.Any] = {
     "machine": {"type": "str", "required": True},
@@ -184,6 +205,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "undone": {"type": "str", "default": ""},
     "port": {"type": "int", "default": 8080},
     "drain_seconds": {"type": "float", "default": 0},
+    "rollback": {"type": "bool", "default": False},
+    "notify_url": {"type": "str", "default": ""},
+    "notify_token": {"type": "str", "no_log": True},
     "seconds": {"type": "float", "default": 600},
     "holder": {"type": "dict", "options": HOLDER_SPEC},
     "gone": {"type": "dict", "options": HOLDER_SPEC},
@@ -253,17 +277,36 @@ def refuse_surprises(situation: _release.Situation, params: dict[str, t.Any]) ->
             "decided: another run changed it meanwhile. Nothing was changed by this one; run it again.")
 
 
-def give_back(host: Host, token: str | None, undone: str) -> None:
-    """Give the lock back if it is still ours, and record what failed before anything was switched."""
+def give_back(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """Give the lock back if it is still ours, and record what failed before anything was switched; what to tell."""
     with host.store.locked(WAIT_SECONDS) as file:
         claim = host.store.claim()
-        if claim is None or claim.token != token:
-            return
+        if claim is None or claim.token != params["token"]:
+            return None
         record = host.store.record()
-        if undone and not record.has_entry(claim.started, claim.release):
-            record.failed(claim.entry(time.time()), undone)
+        if params["undone"] and not record.has_entry(claim.started, claim.release):
+            record.failed(claim.entry(time.time()), params["undone"])
             host.store.save(record)
         host.store.write_claim(file, None)
+        return _release_history.notice(record, claim, host.name, params["rollback"])
+
+
+def tell(host: Host, url: str, token: str | None, notice: dict[str, t.Any]) -> None:
+    """Send it; raises :class:`MooringError` with who was not told."""
+    parts = urllib.parse.urlsplit(url)
+    name, tls = parts.hostname or "", parts.scheme == "https"
+    # On the host nobody resolves the names of containers.
+    address = "" if tls or "." in name else host.docker.service_address(name, host.network)
+    connection: http.client.HTTPConnection
+    if tls:
+        connection = http.client.HTTPSConnection(
+            name, parts.port or 443, timeout=TELL_SECONDS, context=ssl.create_default_context())
+    else:
+        connection = http.client.HTTPConnection(address or name, parts.port or 80, timeout=TELL_SECONDS)
+    headers = {"Content-Type": "application/json", **({"X-Mooring-Token": token} if token else {})}
+    answer = exchange(connection, "POST", parts.path or "/", headers, url, body=json.dumps(notice).encode())
+    if not 200 <= answer.status < 300:
+        raise MooringError(f"{url} answered status {answer.status}.")
 
 
 def main() -> None:
@@ -278,7 +321,12 @@ def main() -> None:
         elif module.params["state"] == "present":
             result = take(host, module.params)
         else:
-            give_back(host, module.params["token"], module.params["undone"])
+            notice = give_back(host, module.params)
+            if notice and module.params["notify_url"]:
+                try:
+                    tell(host, module.params["notify_url"], module.params["notify_token"], notice)
+                except MooringError as error:
+                    module.warn(f"Nobody was told what became of release {notice['release']}: {error}")
     module.exit_json(**result)
 
 

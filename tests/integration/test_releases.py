@@ -235,6 +235,49 @@ def networks(platform: Platform) -> t.Iterator[str]:
         docker("network", "rm", name)
 
 
+class Told(http.server.BaseHTTPRequestHandler):
+    """Whoever is told what became of a deployment."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.told.append((self.headers["X-Mooring-Token"], json.loads(body)))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_deployments_tell_of_themselves(platform):
+    token = "sentinel-of-a-deploy-token"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
+        server.told = []
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/hooks/deploys"
+        # Ansible shows what stands on its command line.
+        declared = platform.directory / "inventory" / "group_vars" / "app_blue_green" / "notify.yml"
+        declared.write_text(yaml.safe_dump({"app_blue_green_notify_token": token}))
+        tell = {"app_blue_green_notify_url": url}
+        platform.image("told")
+        platform.image("told-not", "crash-at-start")
+        runs = [platform.deploy("told", "--check", **tell), platform.deploy("told", "-vvv", "--diff", **tell),
+                platform.deploy("told", **tell), platform.deploy("told-not", **tell), platform.play("rollback", **tell)]
+        server.shutdown()
+    assert [run.ok for run in runs] == [True, True, True, False, True], runs[-1].said
+    assert [line for run in runs for line in run.said.splitlines() if token in line] == []
+    assert {one for one, _notice in server.told} == {token}
+    notices = [notice for _token, notice in server.told]
+    assert [(notice["result"], notice["release"], notice["previous"]) for notice in notices] == [
+        ("deployed", "told", "1"), ("failed", "told-not", "told"), ("rolled_back", "1", "told")]
+    assert all(notice["application"] == "shop" and notice["by"] == "alice" for notice in notices)
+    assert notices[0]["seconds"] > 0 and "ended with status 3" in notices[1]["reason"]
+    # Now nobody is there, which is no reason to fail.
+    alone = platform.play("rollback", **tell)
+    assert alone.ok and f"Nobody was told what became of release told: {url} does not answer" in alone.said
+    declared.unlink()
+    assert platform.play("rollback").ok
+
+
 # fault -> what the error says
 BROKEN = {
     "image-missing": r"The image \S+/app:image-missing of service app is not on this host and could not be pulled",

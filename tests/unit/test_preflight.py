@@ -140,6 +140,8 @@ GOOD = {
     "monitoring_scrape_configs": [{"job_name": "shop"}],
     "app_blue_green_only": "",
     "app_blue_green_release": "",
+    "app_blue_green_notify_url": "http://notifier:8080/hooks/deploys",
+    "app_blue_green_notify_token": "a-secret",
 }
 FACTS = {
     "os": {"id": "debian", "version": "13"},
@@ -367,6 +369,9 @@ CASES = [
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
     ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),  # 78
     # the notifier
+    ({"app_blue_green_notify_token": None}, "app_blue_green_notify_token (group_vars/app_blue_green_notify_token.yml:1)"
+     ": is not set, so nobody would believe what is told"),
+    ({"app_blue_green_notify_url": "notifier"}, "'notifier' is not an http or https URL"),
     ({"mattermost_notifier_webhooks": MISSING}, "mattermost_notifier_webhooks (inv/group_vars/mattermost_notifier/"),
     ({"mattermost_notifier_gitlab_tokens": []}, "mattermost_notifier_gitlab_tokens (group_vars/mattermost_notifier_gitl"
      "ab_tokens.yml:1): is empty, so anybody could have anything told"),  # defect 85
