@@ -6,9 +6,9 @@
     notifier_client.py send              each of the given deliveries, one after the other
     notifier_client.py fuzz COUNT        bodies that almost are events
     notifier_client.py write             events until the input ends; prints those that were accepted
-    notifier_client.py flood SECONDS     as many as are accepted
+    notifier_client.py flood COUNT       so many events as fast as they are accepted
 
-The first line of the input is JSON: ``token``, and for send ``deliveries``.
+The first line of the input is JSON: ``token``, ``run`` (another one each time), and for send and fuzz ``deliveries``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import typing as t
 # As short as a deployment's own network makes it; GitLab waits 10 s.
 TIMEOUT = 10
 REQUESTS = 20
+THREADS = 8
 
 
 class Hook:
@@ -47,8 +48,8 @@ class Hook:
             return 0
 
 
-def event(request: int, number: int) -> tuple[bytes, dict[str, str]]:
-    """One of many about a merge request."""
+def event(run: str, request: int, number: int) -> tuple[bytes, dict[str, str]]:
+    """One of many about a merge request. The same of another run is another event."""
     body = {
         "object_kind": "merge_request", "user": {"id": 4, "name": "Kim", "username": "kim"},
         "project": {"id": 1, "path_with_namespace": "shop/backend"},
@@ -56,7 +57,8 @@ def event(request: int, number: int) -> tuple[bytes, dict[str, str]]:
             "iid": request, "title": f"event {number}", "action": "update", "oldrev": "0" * 40, "author_id": 4,
             "source_branch": "till", "target_branch": "main",
             "url": f"https://gitlab.example.com/shop/backend/-/merge_requests/{request}"}}
-    return json.dumps(body).encode(), {"X-Gitlab-Event": "Merge Request Hook", "Idempotency-Key": f"{request}-{number}"}
+    headers = {"X-Gitlab-Event": "Merge Request Hook", "Idempotency-Key": f"{run} {request} {number}"}
+    return json.dumps(body).encode(), headers
 
 
 def send(hook: Hook, deliveries: list[dict[str, t.Any]]) -> None:
@@ -93,36 +95,36 @@ def fuzz(hook: Hook, count: int, deliveries: list[dict[str, t.Any]]) -> None:
     print(json.dumps(statuses))
 
 
-def write(hook: Hook) -> None:
+def write(hook: Hook, run: str) -> None:
     """One line for each event that was accepted, until the input ends."""
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     number = 0
     while not ended.is_set():
         request = number % REQUESTS + 1
-        if hook.post(*event(request, number)) == 202:
+        if hook.post(*event(run, request, number)) == 202:
             print(f"{request}-{number}", flush=True)
         number += 1
         time.sleep(0.005)
 
 
-def flood(token: str, seconds: float) -> None:
-    """How many were accepted, and what became of the others."""
+def flood(token: str, run: str, count: int) -> None:
+    """How many were accepted in which time, and what became of the others."""
     statuses: collections.Counter[int] = collections.Counter()
-    begin = time.monotonic()
 
     def work(thread: int) -> None:
-        hook, number = Hook(token), 0
-        while time.monotonic() - begin < seconds:
-            statuses[hook.post(*event(1000 + thread, number))] += 1
-            number += 1
+        hook = Hook(token)
+        for number in range(count // THREADS):
+            statuses[hook.post(*event(run, 1000 + thread, number))] += 1
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    begin = time.monotonic()
     for one in threads:
         one.start()
     for one in threads:
         one.join()
-    print(json.dumps({"accepted": statuses.pop(202, 0), "others": dict(statuses), "seconds": time.monotonic() - begin}))
+    seconds = time.monotonic() - begin
+    print(json.dumps({"accepted": statuses.pop(202, 0), "others": dict(statuses), "seconds": seconds}))
 
 
 def main() -> None:
@@ -135,9 +137,9 @@ def main() -> None:
     elif action == "fuzz":
         fuzz(hook, int(rest[0]), given["deliveries"])
     elif action == "write":
-        write(hook)
+        write(hook, given["run"])
     else:
-        flood(given["token"], float(rest[0]))
+        flood(given["token"], given["run"], int(rest[0]))
 
 
 if __name__ == "__main__":
