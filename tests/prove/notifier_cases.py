@@ -162,6 +162,8 @@ def documented_events(place: Place) -> None:
     known = samples()
     wrong = []
     for language in ("ko", "en"):
+        # It is to know of no pipeline that failed.
+        place.sh(f"docker rm --force {NOTIFIER}; docker volume rm mooring-notifier-data")
         place.converge(mattermost_notifier_language=language)
         place.forget()
         statuses = place.ask("send", deliveries=[

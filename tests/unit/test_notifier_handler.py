@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from notifier import markdown, texts
 from notifier.handler import Delivery, Ignored, Message, Rejected, handle, identity
 from notifier.settings import SettingsError, load
-from notifier_parts import DEPLOY, TOKEN, declared, delivery, request
+from notifier_parts import DEPLOY, SAMPLES, TOKEN, declared, delivery, request
 
 NOW = 1_800_000_000.0
 KEY = b"sixteen bytes and a few more"
@@ -142,8 +142,8 @@ def test_a_wrong_signature_is_not_made_good_by_a_token():
 
 
 @pytest.mark.parametrize(("body", "status"), [
-    (b"", 400), (b"{", 400), (b"[]", 400), (b"null", 400), (b"\xff\xfe", 400), (b"[" * 100_000, 400), (b"{}", 400),
-    (b'{"object_attributes": []}', 400), (b" " * (2**20 + 1), 413),
+    (b"", 400), (b"{", 400), (b"[]", 400), (b"null", 400), (b"\xff\xfe", 400), (b"[" * 100_000, 400),
+    (b" " * (2**20 + 1), 413),
 ])
 def test_what_is_no_event_is_refused(body, status):
     outcome = handle(delivery(body), declared(), NOW)
@@ -211,6 +211,26 @@ def test_pipelines_are_told_when_they_begin_to_fail_and_when_they_succeed_again(
 
 
 # ---------------------------------------------------------------- in which words
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_documented_events_become_exactly_their_messages(language):
+    """102 deliveries as GitLab documents and builds them, and what is to become of each."""
+    expected, memory, found = json.loads((SAMPLES / "messages.json").read_text()), {}, {}
+    settings = declared(language=language, routes=[{"drafts": True}])
+    for path in sorted((SAMPLES / "samples").glob("*.json")):
+        sample = json.loads(path.read_text())
+        headers = {name.lower().replace("-", "_"): value for name, value in sample["headers"].items()}
+        outcome = handle(delivery(sample["body"], headers.pop("x_gitlab_event"), **headers), settings, NOW,
+                         lambda subject: memory.get(subject, ""))
+        if outcome.memory:
+            memory[outcome.memory[0]] = outcome.memory[1]
+        found[path.stem] = {"event": outcome.kind, language: outcome.post["text"]} if isinstance(
+            outcome, Message) else {"ignored": outcome.reason}
+    other = "en" if language == "ko" else "ko"
+    assert found == {name: {key: value for key, value in one.items() if key != other} for name, one in expected.items()}
+    assert len(found) > 100 and {one.get("event") for one in found.values()} >= {
+        kind for kind in texts.KINDS if not kind.startswith("deploy.")}
 
 
 def test_whoever_did_it_is_not_taken_for_the_author():  # defect 86
@@ -343,7 +363,7 @@ def test_parentheses_do_not_end_a_link():
       "seconds": 12.4},
      ["#### :rocket: shop `1.4.2` is in service", "- Before: `1.4.1`", "- By: kim", "- Took: 12 s"]),
     ({"application": "shop", "release": "1.4.1", "result": "rolled_back", "url": "https://ci.example.com/7"},
-     ["#### :rewind: shop is back at `1.4.1`", "[More](https://ci.example.com/7)", "- By: Somebody"]),
+     ["#### :rewind: shop is back at `1.4.1`", "[More](https://ci.example.com/7)"]),
     ({"application": "shop", "release": "1.4.3", "result": "failed", "previous": "1.4.2", "by": "@all",
       "reason": "not ready\n@all ```", "seconds": -1},
      ["#### :warning: shop `1.4.3` was not deployed", "- In service: `1.4.2`", "- By: @\u2060all",

@@ -44,6 +44,13 @@ class Function:
 
     def __call__(self, event: t.Mapping[str, t.Any], _context: t.Any = None) -> dict[str, t.Any]:
         """The answer to an event of payload format 1.0 or 2.0."""
+        found = self._answer(event)
+        if event.get("multiValueHeaders") and not event.get("headers"):
+            # A load balancer that was told to send them wants them back.
+            found["multiValueHeaders"] = {name: [value] for name, value in found.pop("headers").items()}
+        return found
+
+    def _answer(self, event: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         if method(event) != "POST":
             return answer(405, "only POST is for this")
         try:

@@ -57,7 +57,7 @@ class NoEvent:
 
 
 class Malformed(Exception):
-    """The body is not what its header says."""
+    """The body says of no deployment."""
 
 
 def mapping(value: t.Any, *path: str) -> Body:
@@ -107,16 +107,19 @@ ACTIONS = {
 def merge_request(body: Body) -> Event | NoEvent:
     """What "Merge Request Hook" says."""
     about = mapping(body, "object_attributes")
-    if not about:
-        raise Malformed("it has no object_attributes")
     action = text(about, "action")
     if action not in ACTIONS:
         return NoEvent(f"action '{action[:40]}' of a merge request")
-    if action == "update" and not text(about, "oldrev"):
+    told = ACTIONS[action]
+    if action == "update" and no_draft_any_more(body):
+        told = "ready"
+    elif action == "update" and not text(about, "oldrev"):
         return NoEvent("an update of a merge request without new commits")
+    if told == "unapproved" and about.get("system") is True:
+        return NoEvent("an approval that GitLab took back because of a push")
     actor, reviewers = person(body, "user"), tuple(person(one) for one in items(body, "reviewers"))
     return Event(
-        kind=f"merge_request.{ACTIONS[action]}", actor=actor, url=text(about, "url"),
+        kind=f"merge_request.{told}", actor=actor, url=text(about, "url"),
         author=author_of(about, [actor, *reviewers, *(person(one) for one in items(body, "assignees"))]),
         labels=labels(body, about), draft=is_draft(about), branch=text(about, "target_branch"),
         fields={"title": text(about, "title"), "number": text(about, "iid"), "source": source_of(about),
@@ -127,8 +130,6 @@ def merge_request(body: Body) -> Event | NoEvent:
 def comment(body: Body) -> Event | NoEvent:
     """What "Note Hook" says; of merge requests only."""
     about, request = mapping(body, "object_attributes"), mapping(body, "merge_request")
-    if not about:
-        raise Malformed("it has no object_attributes")
     if text(about, "noteable_type") != "MergeRequest":
         return NoEvent(f"a comment on {text(about, 'noteable_type')[:40] or 'nothing'}")
     if about.get("system") is True:
@@ -149,28 +150,26 @@ def comment(body: Body) -> Event | NoEvent:
 def pipeline(body: Body) -> Event | NoEvent:
     """What "Pipeline Hook" says: one that failed, or one that did not."""
     about = mapping(body, "object_attributes")
-    if not about:
-        raise Malformed("it has no object_attributes")
     status, branch, number = text(about, "status"), text(about, "ref"), text(about, "id")
     if status not in ("failed", "success"):
         return NoEvent(f"a pipeline that is {status[:40] or 'nothing'}")
     project = text(body, "project", "path_with_namespace")
-    request = mapping(body, "merge_request")
     failed = tuple(text(job, "name") for job in items(body, "builds")
                    if text(job, "status") == "failed" and job.get("allow_failure") is not True)
     base = text(body, "project", "web_url")
     return Event(
         kind="pipeline.failed" if status == "failed" else "pipeline.recovered", actor=person(body, "user"),
         url=text(about, "url") or (f"{base}/-/pipelines/{number}" if base and number else ""),
-        branch=text(request, "target_branch") or branch,
-        fields={"number": number, "branch": branch, "commit": text(about, "sha")[:8]}, lists={"jobs": failed},
+        branch=branch, lists={"jobs": failed},
+        fields={"number": number, "branch": branch, "commit": text(about, "sha")[:8],
+                "subject": text(body, "commit", "title")},
         # The same one fails again when a job is retried.
         state=f"failed {number} {text(about, 'finished_at')}" if status == "failed" else "",
         **{**belonging(body, "pipeline", branch), "project": project})
 
 
-def deploy(body: Body) -> Event | NoEvent:
-    """What our own deployments say of themselves."""
+def deploy(body: Body) -> Event:
+    """What our own deployments say of themselves; raises :class:`Malformed`."""
     result = text(body, "result")
     kinds = {"deployed": "deploy.deployed", "rolled_back": "deploy.rolled_back", "failed": "deploy.failed"}
     if result not in kinds:
@@ -208,13 +207,38 @@ def source_of(about: Body) -> str:
     return f"{project}:{branch}" if elsewhere and branch else branch
 
 
+def no_draft_any_more(body: Body) -> bool:
+    """Whether from now on somebody is to look at it."""
+    changes = (mapping(body, "changes", name) for name in ("draft", "work_in_progress"))
+    return any(one.get("previous") is True and one.get("current") is False for one in changes)
+
+
 def is_draft(about: Body) -> bool:
     """Whether nobody is to look at it yet."""
     return about.get("draft") is True or about.get("work_in_progress") is True
 
 
-# By the header X-Gitlab-Event.
-READERS: dict[str, t.Callable[[Body], Event | NoEvent]] = {
-    "Merge Request Hook": merge_request, "Note Hook": comment, "Confidential Note Hook": comment,
-    "Pipeline Hook": pipeline,
+# By the header X-Gitlab-Event, and by object_kind.
+_READERS: dict[str, tuple[str, t.Callable[[Body], Event | NoEvent]]] = {
+    "Merge Request Hook": ("merge_request", merge_request), "Note Hook": ("note", comment),
+    "Confidential Note Hook": ("note", comment), "Pipeline Hook": ("pipeline", pipeline),
 }
+
+
+def gitlab(name: str, body: Body) -> Event | NoEvent:
+    """What a delivery of GitLab says whose header X-Gitlab-Event is ``name``.
+
+    A hook of the whole instance says "System Hook" of everything ("System hooks"), and a webhook with a template of
+    its own sends what that makes ("Webhooks", custom webhook template): neither is a failure.
+    """
+    kind = text(body, "object_kind")
+    if name == "System Hook":
+        reader = next((one for known, one in _READERS.values() if known == kind), None)
+    else:
+        known, reader = _READERS.get(name, ("", None))
+        reader = reader if kind in ("", known) else None
+    if reader is None:
+        return NoEvent(f"events of the kind '{name[:60]}' are not told")
+    if not mapping(body, "object_attributes"):
+        return NoEvent("a body that GitLab's own template did not make")
+    return reader(body)

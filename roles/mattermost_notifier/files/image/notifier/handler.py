@@ -101,14 +101,12 @@ def receive(delivery: Delivery, settings: Settings, now: float) -> Event | Ignor
         return Rejected(400, "the body is no JSON")
     if not isinstance(body, dict):
         return Rejected(400, "the body is no JSON object")
-    name = delivery.headers.get("x-gitlab-event", "")
-    reader = events.deploy if delivery.path == "deploys" else events.READERS.get(name)
-    if reader is None:
-        return Ignored(f"events of the kind '{markdown.one_line(name)[:60]}' are not told")
-    try:
-        event = reader(body)
-    except events.Malformed as error:
-        return Rejected(400, f"the body is none of the kind that is expected: {error}")
+    if delivery.path == "deploys":
+        try:
+            return events.deploy(body)
+        except events.Malformed as error:
+            return Rejected(400, f"the body says of no deployment: {error}")
+    event = events.gitlab(markdown.one_line(delivery.headers.get("x-gitlab-event", "")), body)
     return Ignored(event.reason) if isinstance(event, NoEvent) else event
 
 
@@ -185,10 +183,13 @@ def message(event: Event, settings: Settings) -> str:
 def values(event: Event, settings: Settings, excerpt: int) -> dict[str, str]:
     """What stands for each placeholder, safe where it stands."""
     fields, language = event.fields, settings.language
-    actor = named(event.actor, settings) or texts.SOMEBODY[language]
-    author = named(event.author, settings)
-    if event.kind in ("merge_request.open", "merge_request.reopen"):
-        author = author or actor
+    group, somebody = event.kind.partition(".")[0], texts.SOMEBODY[language]
+    actor, author = named(event.actor, settings), named(event.author, settings)
+    if group in ("merge_request", "comment"):
+        actor = actor or somebody
+    if event.kind in ("merge_request.open", "merge_request.ready", "merge_request.reopen"):
+        # Whoever did that need not have written it.
+        author = author or (somebody if event.author.id else actor)
     elif author == actor:
         # Said once.
         author = ""
@@ -206,6 +207,8 @@ def values(event: Event, settings: Settings, excerpt: int) -> dict[str, str]:
                   for name in ("source", "target", "branch", "commit", "release", "previous")})
     found.update({name: markdown.block(fields.get(name, ""), excerpt) for name in ("description", "comment")})
     found["reason"] = markdown.block(fields.get("reason", ""), _REASON if excerpt else 0)
+    subject = markdown.plain(fields.get("subject", ""), _NAME)
+    found["commit"] = " ".join(one for one in (found["commit"], subject) if one)
     found["application"] = markdown.plain(fields.get("application", ""), _NAME)
     return found
 

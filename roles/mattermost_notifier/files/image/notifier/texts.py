@@ -32,6 +32,8 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
         "merge_request.open": (
             "#### :star: {author} asks for a review", *_EN_REQUEST, "- Reviewers: {reviewers}", "- Labels: {labels}",
             "{description}"),
+        "merge_request.ready": (
+            "#### :star: {author} asks for a review", *_EN_REQUEST, "- Reviewers: {reviewers}", "{description}"),
         "merge_request.reopen": (
             "#### :star: {author} asks for a review again", *_EN_REQUEST, "- Reopened by: {actor}",
             "- Reviewers: {reviewers}", "{description}"),
@@ -59,6 +61,8 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
         "merge_request.open": (
             "#### :star: {author}님의 MR을 리뷰해 주세요!", *_KO_REQUEST, "- 리뷰어: {reviewers}", "- 라벨: {labels}",
             "{description}"),
+        "merge_request.ready": (
+            "#### :star: {author}님의 MR을 리뷰해 주세요!", *_KO_REQUEST, "- 리뷰어: {reviewers}", "{description}"),
         "merge_request.reopen": (
             "#### :star: 다시 열린 {author}님의 MR을 리뷰해 주세요!", *_KO_REQUEST, "- 다시 연 사람: {actor}",
             "- 리뷰어: {reviewers}", "{description}"),
