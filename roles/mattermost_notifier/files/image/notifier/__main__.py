@@ -89,7 +89,8 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         application, listen=f"*:{PORT}", threads=8, ident="", connection_limit=200, channel_timeout=30,
-        max_request_body_size=settings.body_limit, max_request_header_size=65536)
+        # Beyond it the connection ends before all is sent, and the sender may not hear why.
+        max_request_body_size=2 * settings.body_limit, max_request_header_size=65536)
     application.start()
     log(outcome="started")
     try:
