@@ -196,6 +196,7 @@ def fuzzed(place: Place) -> None:
     peak = int(re.search(r"VmHWM:\s+(\d+)", place.sh(f"cat /proc/{before.split()[0]}/status"))[1])
     place.say(f"       the most memory it ever had: {peak // 1024} MiB")
     expect(peak < 100 * 1024, "kB of memory:", peak)
+    expect(place.figures.errors == 0, "answers of 500 and above, or none:", statuses)
     expect(set(statuses) >= {"202", "200", "400", "413"}, "not every kind of answer came:", statuses)
     accepted = place.accepted_while(lambda: time.sleep(2))
     place.until_told()
