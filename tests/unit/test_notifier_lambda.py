@@ -70,6 +70,12 @@ def test_both_formats_are_understood(event):
     assert "!7 Add a till" in there.posts[0]["text"]
 
 
+def test_a_load_balancer_gets_its_headers_back_as_it_sends_them():
+    function = Mattermost().function()
+    assert function(gateway_event(multiple=True))["multiValueHeaders"] == {"Content-Type": ["application/json"]}
+    assert "multiValueHeaders" not in function(gateway_event()) and "headers" in function(url_event())
+
+
 @pytest.mark.parametrize(("event", "status"), [
     (url_event(**{"x-gitlab-token": "x"}), 401), (url_event("["), 400), (url_event(method="GET"), 405),
     (url_event(**{"x-gitlab-event": "Push Hook"}), 200), ({}, 405), (gateway_event(httpMethod="GET"), 405),
