@@ -200,14 +200,15 @@ def converge(module: t.Any, steps: t.Sequence[Step]) -> dict[str, t.Any]:
             result = error.details
         except MooringError as error:
             done = joined([*results, {"step": step.name, **error.details}])
-            raise MooringError(" ".join([*held, str(error)]), **{**error.details, **done}) from error
+            # A command ends what waits, and nothing may follow on its line.
+            raise MooringError("\n".join([str(error), *held]), **{**error.details, **done}) from error
         results.append({"step": step.name, **result})
         if result.get("stop"):
             stopped = step.name
         elif hasattr(step.code, "OFFERS"):
             offered[step.name] = {key: "" if result.get(key) is None else result[key] for key in step.code.OFFERS}
     if held:
-        raise HeldBack(" ".join(held), **joined(results))
+        raise HeldBack("\n".join(held), **joined(results))
     return joined(results)
 
 

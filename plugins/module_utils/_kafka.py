@@ -37,6 +37,10 @@ class BrokerGone(MooringError):
     """No broker answers."""
 
 
+class NoAuthorizer(MooringError):
+    """The broker runs without what keeps users' rights."""
+
+
 @contextlib.contextmanager
 def network_of(process: int) -> t.Iterator[None]:
     """This thread, and the threads that it starts, in the network of another process (setns(2)); takes root.
@@ -176,7 +180,7 @@ class Broker:
     # -- users ------------------------------------------------------------------
 
     def users(self) -> Users:
-        """Who has a password, and who may do what."""
+        """Who has a password, and who may do what; raises :class:`NoAuthorizer` where nobody's rights are kept."""
         kinds = self._kafka.admin
         anything = kinds.ACLFilter(
             principal=None, host=None, operation=kinds.ACLOperation.ANY, permission_type=kinds.ACLPermissionType.ANY,
@@ -184,7 +188,12 @@ class Broker:
                 kinds.ResourceType.ANY, None, kinds.ACLResourcePatternType.ANY))
         with self._asking("to list users"):
             credentials = self._client.describe_user_scram_credentials()
-            acls, _error = self._client.describe_acls(anything)
+            try:
+                acls, _error = self._client.describe_acls(anything)
+            except self._kafka.errors.SecurityDisabledError as error:
+                raise NoAuthorizer(
+                    "The broker runs with a configuration in which nobody has rights, so its users follow once it was "
+                    "restarted with the declared one.") from error
         mechanism = kinds.ScramMechanism[MECHANISM.replace("-", "_")]
         return Users(
             frozenset(name for name, one in credentials.items()

@@ -17,7 +17,13 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.mooring.stack.plugins.module_utils import _grants, _kafka_topics, _kafka_users, _postgres
+from ansible_collections.mooring.stack.plugins.module_utils import (
+    _elasticsearch_objects,
+    _grants,
+    _kafka_topics,
+    _kafka_users,
+    _postgres,
+)
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
@@ -824,6 +830,16 @@ def check_elk(host: Host) -> t.Iterator[Problem]:
         yield host.problem(
             "elk_elasticsearch_memory", f"{_human(memory)} are too much: a heap of more than 31g holds less than one "
             "of 31g, because its pointers are twice as long", "Give at most 62g")
+    user = {"password": "", "roles": [], "full_name": None, "enabled": None, "state": "present"}
+    for index, entry in host.items_of("elk_users"):
+        try:
+            _elasticsearch_objects.parse({
+                **dict.fromkeys(_elasticsearch_objects.OPTIONS.values(), []), "users": [{**user, **entry}]})
+        except MooringError as error:
+            yield host.problem("elk_users", _one_line(str(error)).rstrip("."), "Give it one, or another", f"[{index}]")
+        except (KeyError, TypeError):
+            # Not in shape, which its argument spec says.
+            continue
     if host.get("elk_kibana_image"):
         for variable in ("elk_kibana_password", "elk_kibana_encryption_key"):
             if host.lacks(variable):

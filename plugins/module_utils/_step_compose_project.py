@@ -172,7 +172,7 @@ def converge_project(params: dict[str, t.Any], docker: Docker, check_mode: bool,
     if plan.held:
         raise HeldBack(
             f"{', '.join(sorted(plan.held))} of {params['name']} would have to be restarted for the new "
-            "configuration. Everything else is converged. To allow it, run\n"
+            "configuration. It lies on the disk, so a crash or a reboot takes it too. To allow it now, run\n"
             f"{params['permitting']}", **result)
     return result
 

@@ -19,6 +19,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "file": {"type": "path", "required": True},
     "disk_free": {"type": "int", "default": 0},
     "purpose": {"type": "str", "required": True},
+    "container": {"type": "str", "default": ""},
+    "setting": {"type": "str", "default": ""},
 }
 SETTINGS = "/proc/sys"
 GIBIBYTE = 2**30
@@ -86,21 +88,27 @@ def free(path: str) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def prove_room(path: str, wanted: int, purpose: str) -> None:
-    """Raises :class:`MooringError` where less is free."""
-    found = free(path)
-    if found < wanted:
-        raise MooringError(
-            f"{found / GIBIBYTE:.1f} GiB are free below {path}, and {purpose} needs {wanted / GIBIBYTE:.1f} GiB to "
-            "start. Make room, or ask for less.")
+def lack_of_room(path: str, params: t.Mapping[str, t.Any]) -> str:
+    """Two sentences where less is free than is wanted; "" where there is enough."""
+    found, wanted = free(path), params["disk_free"]
+    if found >= wanted:
+        return ""
+    less = f"ask for less with {params['setting']}" if params["setting"] else "ask for less"
+    return (f"{found / GIBIBYTE:.1f} GiB are free below {path}, and {params['purpose']} needs "
+            f"{wanted / GIBIBYTE:.1f} GiB to start. Make room, or {less}.")
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, refuse, decide, apply; the result. Raises :class:`MooringError`."""
-    wanted = minimums(params["kernel"])
+    wanted, notices = minimums(params["kernel"]), []
+    docker, lacking = Docker(module.run_command), ""
     if params["disk_free"]:
-        root = Docker(module.run_command).info().get("DockerRootDir") or "/var/lib/docker"
-        prove_room(root, params["disk_free"], params["purpose"])
+        lacking = lack_of_room(docker.info().get("DockerRootDir") or "/var/lib/docker", params)
+    if lacking:
+        # What runs already is not helped by leaving it as it is: a shorter retention makes room.
+        if not params["container"] or not docker.process(params["container"]):
+            raise MooringError(lacking)
+        notices.append(lacking)
     found = {name: read(name) for name in wanted}
     there = files.read_text(params["file"]) or ""
     low = [name for name, least in wanted.items() if found[name] < least]
@@ -112,4 +120,5 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             write(name, wanted[name], params["purpose"])
         os.makedirs(os.path.dirname(params["file"]), mode=0o755, exist_ok=True)
         files.write_file(params["file"], declared.encode(), 0o644)
-    return {"changed": bool(differences), "differences": [one.as_dict() for one in differences], "notices": []}
+    return {"changed": bool(differences), "differences": [one.as_dict() for one in differences],
+            "notices": notices}

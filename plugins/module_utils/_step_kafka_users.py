@@ -10,8 +10,8 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _kafka_users as users
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._kafka import Broker, BrokerGone, session
+from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._kafka import Broker, BrokerGone, NoAuthorizer, session
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_users import Plan, User
 from ansible_collections.mooring.stack.plugins.module_utils._step_kafka_topics import BROKER, will_be_empty
 
@@ -74,10 +74,13 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
                 if left.differences:
                     raise MooringError(
                         f"Kafka took every change, and yet: {'; '.join(map(str, left.differences))}.", **_result(plan))
-    except BrokerGone as error:
-        if not module.check_mode:
-            raise
-        return {**_result(Plan()), "notices": [f"Its users were not compared: {error}"]}
+    except (BrokerGone, NoAuthorizer) as error:
+        if module.check_mode:
+            return {**_result(Plan()), "notices": [f"Its users were not compared: {error}"]}
+        if isinstance(error, NoAuthorizer):
+            # Its restart waits for permission, and topics do not wait for that.
+            raise HeldBack(str(error), **_result(Plan())) from error
+        raise
     return {**_result(plan), "proven": [] if module.check_mode else [name for name, user in declared.items() if user]}
 
 

@@ -13,7 +13,7 @@ description:
   - Raises parameters of the kernel that are below what is needed, now and, by a file, after each restart of the host.
     None is ever lowered.
   - Fails where less disk space is free than is needed below the directory of the Docker engine, before anything is
-    changed.
+    changed. Where O(container) runs already that is a notice.
   - Where a parameter cannot be set (in a container, the file system of the parameters is read-only), it fails and
     says which command to run on the machine itself.
 attributes:
@@ -44,6 +44,14 @@ options:
     description: What needs it, as the subject of a sentence.
     type: str
     required: true
+  container:
+    description: Container of what needs it.
+    type: str
+    default: ""
+  setting:
+    description: By which variable a user asks for less disk space.
+    type: str
+    default: ""
 author:
   - The mooring.stack authors (@mooring)
 """
@@ -65,7 +73,7 @@ differences:
   elements: dict
   sample: [{object: kernel parameter vm.max_map_count, field: value, expected: 262144, found: 65530}]
 notices:
-  description: Always empty.
+  description: That less disk space is free than is needed, where it runs already.
   returned: success
   type: list
   elements: str

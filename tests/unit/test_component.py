@@ -136,7 +136,7 @@ def test_arguments_that_an_earlier_step_fills_are_checked_with_a_sample():
 
 def test_both_messages_are_heard_when_something_else_fails_after_it():
     ran: list[str] = []
-    with pytest.raises(MooringError, match=r"^A restart waits\. It broke\.$"):
+    with pytest.raises(MooringError, match=r"^It broke\.\nA restart waits\.$"):
         converge(MODULE, steps(ran, one=HeldBack("A restart waits."), two=MooringError("It broke."), three=None))
     assert ran == ["one", "two"]
 

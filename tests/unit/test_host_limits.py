@@ -28,7 +28,8 @@ def host(tmp_path, monkeypatch):
 
 def converge(host, check_mode=False, **given):
     return step.converge(Module(check_mode), {
-        "kernel": {NAME: "262144"}, "file": str(host.later), "disk_free": 0, "purpose": "Elasticsearch", **given})
+        "kernel": {NAME: "262144"}, "file": str(host.later), "disk_free": 0, "purpose": "Elasticsearch",
+        "container": "", "setting": "", **given})
 
 
 def test_what_is_too_low_is_raised_now_and_for_later(host):  # defect 68
@@ -92,3 +93,18 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_changed(host, mo
         converge(host, disk_free=2 * 2**30)
     assert host.now.read_text() == "65530\n"
     assert converge(host, disk_free=2**30)["changed"]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_runs_already_goes_on_with_a_full_disk(host, monkeypatch, runs):
+    """A shorter retention is what makes room, and comes by the same run."""
+    host.now.write_text("262144\n")
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(f_bavail=2**18, f_frsize=4096))
+    monkeypatch.setattr(step.Docker, "process", lambda _docker, name: 7 if runs and name == "elasticsearch" else 0)
+    given = {"disk_free": 2 * 2**30, "container": "elasticsearch", "setting": "elk_disk_reserve"}
+    if runs:
+        (notice,) = converge(host, **given)["notices"]
+        assert "1.0 GiB are free" in notice and "ask for less with elk_disk_reserve." in notice
+    else:
+        with pytest.raises(MooringError, match="ask for less with elk_disk_reserve"):
+            converge(host, **given)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import ctypes
 import errno
@@ -18,7 +19,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _kafka, _kafk
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_record as record_step
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_topics as topics_step
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_users as users_step
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldBack, MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_topics import Topic
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_users import Acl, Users
 from ansible_collections.mooring.stack.plugins.plugin_utils import _library as library_of_the_controller
@@ -317,6 +318,34 @@ def test_a_password_that_does_not_arrive_is_an_error(host, monkeypatch):
     monkeypatch.setattr(users_step, "SETTLE_SECONDS", 0.2)
     with pytest.raises(MooringError, match="took every change, and yet: user shop: password is .secret."):
         call(users_step, users=[user()])
+
+
+def test_users_wait_for_a_restart_that_is_held_back(host):
+    """The broker knows no rights yet, and what comes after this step does not wait for that."""
+    host.process, host.broker = 7, Door()
+    host.broker.users = lambda: (_ for _ in ()).throw(_kafka.NoAuthorizer("Its users follow."))
+    with pytest.raises(HeldBack, match="Its users follow"):
+        call(users_step, users=[user()])
+    assert call(users_step, check=True, users=[user()])["notices"] == [
+        "Its users were not compared: Its users follow."]
+
+
+def test_a_broker_without_an_authorizer_is_told_from_one_that_fails():
+    class SecurityDisabled(Exception):
+        pass
+
+    broker = object.__new__(_kafka.Broker)
+    errors = types.SimpleNamespace(KafkaError=OSError, SecurityDisabledError=SecurityDisabled)
+    some = collections.defaultdict(lambda: None)
+    admin = types.SimpleNamespace(
+        ACLFilter=lambda **_: None, ACLOperation=types.SimpleNamespace(ANY=0), ACLPermissionType=types.SimpleNamespace(
+            ANY=0), ResourcePatternFilter=lambda *_: None, ResourceType=types.SimpleNamespace(ANY=0),
+        ACLResourcePatternType=types.SimpleNamespace(ANY=0), ScramMechanism=some)
+    broker._kafka = types.SimpleNamespace(errors=errors, admin=admin)
+    broker._client = types.SimpleNamespace(
+        describe_user_scram_credentials=dict, describe_acls=lambda _filter: (_ for _ in ()).throw(SecurityDisabled()))
+    with pytest.raises(_kafka.NoAuthorizer, match="its users follow once it was restarted"):
+        broker.users()
 
 
 def test_check_mode_writes_no_record(host):

@@ -133,6 +133,7 @@ GOOD = {
     "monitoring_grafana_image": "grafana/grafana:13.2.0",
     "monitoring_grafana_admin_password": "a-secret",
     "elk_admin_password": "a-secret",
+    "elk_users": [{"name": "lee", "password": "a-secret"}],
     "elk_writer_password": "a-secret",
     "monitoring_mattermost_webhook_url": "https://chat.our.test/hooks/a-secret",
     "monitoring_probes": [{"name": "api", "url": "https://platform.our.test/api"}],
@@ -368,6 +369,9 @@ CASES = [
     ({"kafka_users.0.state": "absent"}, "kafka_authentication (group_vars/kafka_authentication.yml:1): is set, but no"),
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
     ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),  # 78
+    ({"elk_users": [{"name": "kim", "roles": ["mooring_reader"]}]}, "elk_users[0] (group_vars/elk_users.yml:1): The "
+     "user kim needs a password. Give it one"),
+    ({"elk_users": [{"name": "kim", "password": "short"}]}, "is shorter than the six characters"),
     # the notifier
     ({"app_blue_green_notify_token": None}, "app_blue_green_notify_token (group_vars/app_blue_green_notify_token.yml:1)"
      ": is not set, so nobody would believe what is told"),
