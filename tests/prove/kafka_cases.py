@@ -314,7 +314,15 @@ def login(name: str, password: str = "") -> Options:
 
 def users_are_exact(place: Place) -> None:
     """Users log in and may do exactly what is declared; what somebody changed by hand is put back."""
-    place.converge(**AUTHENTICATED)
+    # The broker knows no rights yet. Looking is no failure, and topics do not wait.
+    held = {"kafka_users": USERS, "kafka_authentication": True, "kafka_topics": [*TOPICS, {"name": "before"}]}
+    place.attempt("--check", **held).good("looking at users that wait")
+    run = place.attempt(**held)
+    for words in ("its users follow once it was restarted", "mooring_allow_stateful_restart=true"):
+        expect(run.status != 0 and words in " ".join(run.output.split()), f"it does not say '{words}'",
+               run.output[-1500:])
+    expect("before" in place.described(), "topics waited for users")
+    place.converge(**AUTHENTICATED, kafka_topics=[*TOPICS, {"name": "before", "state": "absent"}])
     place.expect_still(**AUTHENTICATED)
     try:
         status, seen, said = place.ask("topics", **login("shop"))
