@@ -3,5 +3,9 @@
 import pathlib
 import sys
 
+from ansible.plugins.loader import init_plugin_loader
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
+# Templates use lookups of the collection, which Ansible finds by itself only when it is started by its own command.
+init_plugin_loader([str(ROOT / ".collections")])
