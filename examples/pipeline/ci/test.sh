@@ -9,9 +9,9 @@ if [ -n "$stage" ]; then
     trap 'rm -rf "$place"' EXIT
     git archive --output "$place/context.tar" HEAD
     docker build --target "$stage" - <"$place/context.tar"
-elif [ -d tests ]; then
-    python3 -m unittest discover --start-directory tests --top-level-directory .
+elif ls tests/test*.py >/dev/null 2>&1; then
+    python3 -m unittest discover --start-directory tests
 else
-    echo "No tests: give the Dockerfile a stage 'test' or 'build' that runs them, or the repository a directory tests." >&2
+    echo "No tests: give the Dockerfile a stage 'test' or 'build' that runs them, or the repository tests/test*.py." >&2
     exit 1
 fi
