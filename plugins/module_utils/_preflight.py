@@ -722,7 +722,7 @@ _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
 PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
                     "alertmanager-data", "loki-data", "grafana-data", "elasticsearch-data", "logstash-data",
-                    "kibana-data", "zookeeper-data", "jenkins-home"}
+                    "kibana-data", "zookeeper-data", "jenkins-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
