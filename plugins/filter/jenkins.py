@@ -12,7 +12,7 @@ author:
 version_added: "0.2.0"
 short_description: Configuration as Code, secret files and jobs of a declared Jenkins
 description:
-  - Makes of the variables of the role M(mooring.stack.jenkins_dood) what its files hold.
+  - Makes of the variables of the role C(jenkins_dood) what its files hold.
   - Secrets come out apart; the configuration only names their files. Texts are escaped, so that C(${) in them is no
     reference to a secret.
   - What Jenkins would refuse is refused here, all of it at once.

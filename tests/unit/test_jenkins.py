@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
 
 import jenkins_conf  # noqa: E402
+import nginx_conf  # noqa: E402
 
 ROLE = ROOT / "roles/jenkins_dood"
 PROJECT = ROLE / "templates/project"
@@ -357,6 +358,36 @@ def test_the_container_publishes_nothing_and_has_its_path():
     assert {"-Xmx1024m", "-Djenkins.install.runSetupWizard=false"} <= set(
         one["environment"]["JENKINS_JAVA_OPTS"].split())
     assert service(jenkins_dood_memory="1g")["environment"]["JENKINS_JAVA_OPTS"].startswith("-Xms512m -Xmx512m ")
+
+
+# ---------------------------------------------------------------- the routes
+
+
+def location(blocks, path):
+    """The block that nginx chooses: an exact one, else the longest prefix."""
+    exact = [one for one in blocks if one.words[1:] == ["=", path]]
+    prefixes = [one for one in blocks if one.words[1] == "^~" and path.startswith(one.words[2].strip('"'))]
+    return exact[0] if exact else max(prefixes, key=lambda one: len(one.words[2]))
+
+
+# defect 20
+def test_webhooks_come_through_and_everything_else_logs_in():
+    (text,) = [block for block in re.findall(r"^```yaml\n(.*?)^```$", (ROLE / "README.md").read_text(), re.M | re.S)
+               if "upstream" in block]
+    template = (ROOT / "roles/nginx_certbot/templates/project/nginx/routes.conf.j2").read_text()
+    rendered = Templar(loader=DataLoader(), variables={
+        "ansible_managed": "", "mooring_domain": "platform.example.com",
+        "nginx_certbot_routes": yaml.safe_load(text)}).template(trust_as_template(template))
+    blocks = [one for one in nginx_conf.parse(rendered) if one.name == "location" and len(one.words) == 3]
+    for path, private in (("/jenkins", True), ("/jenkins/", True), ("/jenkins/job/shop/", True),
+                          ("/jenkins/projects", True), ("/jenkins/project/shop", False)):
+        block = location(blocks, path)
+        assert block.has("auth_basic") == private, path
+        # The path goes on as it came in.
+        assert "set $mooring_upstream http://jenkins:8080;" in str(block)
+        assert "proxy_pass $mooring_upstream;" in str(block)
+        assert "proxy_intercept_errors" not in str(block)
+    assert "Upgrade" in str(location(blocks, "/jenkins/"))
 
 
 # ---------------------------------------------------------------- the image
