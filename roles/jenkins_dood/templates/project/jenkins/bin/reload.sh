@@ -12,9 +12,9 @@ ask() {
 }
 
 refuse() {
-    echo "Jenkins $1. It says:" >&2
-    # A page for people: without its markup and its empty lines.
-    sed -e 's/<[^>]*>/ /g' "$place/answer" | grep '[[:alnum:]]' | head -n 20 >&2
+    # A page for people, as one line without its markup.
+    said=$(sed -e 's/<[^>]*>/ /g' "$place/answer" | tr -s '[:space:]' ' ' | cut -c 1-500)
+    echo "Jenkins $1 and says:$said" >&2
     exit 1
 }
 
