@@ -278,7 +278,8 @@ def test_the_tests_of_the_spring_example_run_in_its_build(tmp_path):
     desk = Desk(tmp_path, SPRING)
     desk.commit()
     assert desk.sh("ci/test.sh") == 0
-    assert desk.calls("docker") == [["build", "--target", "build", "-"]]
+    (build,) = [call for call in desk.calls("docker") if call[0] == "build"]
+    assert build == ["build", "--target", "build", "--tag", "registry.example.com/shop:test", "-"]
     assert "mvn --batch-mode --quiet package" in (SPRING / "Dockerfile").read_text()
 
 
