@@ -306,7 +306,7 @@ def _declared(settings: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     known_hosts = str(settings.get("known_hosts") or "").strip()
     return {
         "jenkins": {
-            "systemMessage": "Configured by mooring.stack: what is changed here by hand is put back.",
+            "systemMessage": "Configured by mooring.stack: what is changed here by hand does not last.",
             "mode": "NORMAL",
             "numExecutors": int(settings["executors"]),
             "labelString": "controller",

@@ -84,7 +84,8 @@ def test_the_image_can_do_what_pipelines_need(recipe):
     assert not build(recipe, "out", **images("matrix-auth:3.3 git:9.9"))
     asked = ("id -u; cd /usr/share/jenkins/ref; cat jenkins.install.UpgradeWizard.state plugins/git.jpi "
              "plugins/matrix-auth.jpi; ls plugins | wc -l; docker compose version --short; docker buildx version;"
-             " ansible-playbook --version | head -n 1; /opt/ansible/bin/python -c 'import bcrypt, jmespath'; git version")
+             " ansible-playbook --version | head -n 1; git version; "
+             "/opt/ansible/bin/python -c 'import bcrypt, jmespath, kafka'")
     said = subprocess.run(
         ["docker", "run", "--rm", "--label", "mooring.test=1", "--read-only", "--tmpfs", "/tmp", "--env", "HOME=/tmp",
          "--network", "none", f"{NAME}/out:1", "sh", "-ec", asked],

@@ -207,6 +207,20 @@ def test_overrides_are_merged_and_a_choice_is_replaced():
     assert own["tool"] == {"git": "${mine}"}
 
 
+# defect 21
+def test_gitlab_is_told_by_a_project_s_own_token():
+    """What the documentation has somebody declare is taken, and is no password of a person."""
+    text = (ROOT / "docs/gitlab.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| [^|]+ \| `(\{.*\})` \|$", text, re.MULTILINE)
+    declared = {scope: yaml.safe_load(entry.replace("<token>", "x")) for scope, entry in rows}
+    assert {scope: one["type"] for scope, one in declared.items()} == {
+        "read_repository": "usernamePassword", "api": "gitlabApiToken"}
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    given = {**short(yaml.safe_load(block)), "credentials": list(declared.values()), "executors": 1}
+    given["jobs"][0]["webhook_token"] = "a-token-of-16-letters"
+    assert list(_jenkins.problems(given)) == []
+
+
 # ---------------------------------------------------------------- jobs
 
 

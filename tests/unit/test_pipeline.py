@@ -201,6 +201,7 @@ def test_nothing_is_ignored_shown_or_pruned(path):
         assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
 
 
+# defect 15
 def test_a_commit_becomes_a_release(desk, pipeline):
     commit = desk.commit(tests__test_demo_py=GOOD)
     # What lies about in the workspace is not in the image.
@@ -209,6 +210,7 @@ def test_a_commit_becomes_a_release(desk, pipeline):
     assert good, desk.said
     assert done == ["Checkout", "Test", "Build", "Scan", "Push", "Deploy"]
     release = commit[:12]
+    # Nothing is stopped, removed or started beside the playbook.
     (build, login, push) = desk.calls("docker")
     assert build[build.index("--tag") + 1] == f"registry.example.com/shop:{release}"
     assert f"RELEASE={release}" in build and f"org.opencontainers.image.revision={commit}" in build
@@ -263,6 +265,16 @@ def test_a_job_without_deploy_only_builds(desk, pipeline):
     desk.commit(tests__test_demo_py=GOOD)
     assert desk.build(pipeline) == (["Checkout", "Test", "Build", "Scan"], True)
     assert desk.calls("ansible-playbook") == []
+
+
+def test_the_deployment_is_one_that_ansible_understands(desk, tmp_path):
+    desk.commit()
+    real = pathlib.Path(sys.executable).parent / "ansible-playbook"
+    (tmp_path / "bin/ansible-playbook").write_text(f'#!/bin/sh\nexec {real} "$@" --syntax-check\n')
+    (tmp_path / "vault").write_text("x")
+    code = desk.sh("ci/deploy.sh", PLATFORM_DIRECTORY=str(ROOT), INVENTORY="inventories/local",
+                   VAULT_PASSWORD_FILE=str(tmp_path / "vault"))
+    assert code == 0 and "playbook: playbooks/deploy.yml" in desk.said, desk.said
 
 
 def test_what_differs_from_the_commit_gets_no_name_of_it(desk):
