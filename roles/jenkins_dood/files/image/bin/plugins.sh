@@ -8,11 +8,13 @@ for plugin in "$@"; do
     sed -i "/^${plugin%%:*}:/d" plugins.txt
     echo "$plugin" >>plugins.txt
 done
+JAVA_OPTS=$(python3 java_options.py)
+export JAVA_OPTS
 if [ -s host-ca-certificates.crt ]; then
     # Nothing in it is secret, but Java wants a password.
     openssl pkcs12 -export -nokeys -jdktrust anyExtendedKeyUsage -passout pass:public \
         -in host-ca-certificates.crt -out trusted.p12
-    export JAVA_OPTS="-Djavax.net.ssl.trustStore=/build/trusted.p12 -Djavax.net.ssl.trustStorePassword=public"
+    JAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.trustStore=/build/trusted.p12 -Djavax.net.ssl.trustStorePassword=public"
 fi
 mkdir -p ref
 jenkins-plugin-cli --war /usr/share/jenkins/jenkins.war --plugin-file plugins.txt \
