@@ -420,6 +420,18 @@ def test_plugins_are_pinned_once_and_come_from_nobody_s_mirror():
     assert "--latest=false" in everything
 
 
+def test_what_a_plugin_needs_is_pinned_too():
+    """dependencies.json is what the plugins' build files say, without what is optional."""
+    needs = json.loads((pathlib.Path(__file__).parent / "data/jenkins/dependencies.json").read_text())
+    plugins = jenkins_conf.plugins()
+    assert {plugin: sorted(set(wanted) - set(plugins)) for plugin, wanted in needs.items()
+            if not set(wanted) <= set(plugins)} == {}
+    # And nothing is there that neither the role nor another plugin needs.
+    text = (ROLE / "files/image/plugins.txt").read_text()
+    chosen = re.findall(r"^([a-z0-9-]+):", text.partition("# What those need.")[0], re.MULTILINE)
+    assert set(plugins) - set(chosen) - {one for wanted in needs.values() for one in wanted} == set()
+
+
 # defect 10, 11
 def test_the_image_has_the_command_and_compose():
     text = (ROLE / "files/image/Dockerfile").read_text()
