@@ -857,7 +857,8 @@ def check_jenkins(host: Host) -> t.Iterator[Problem]:
                 if name.startswith(prefix) and not setting.errors}
     for one in _jenkins.problems(settings):
         yield host.problem(prefix + one.variable, one.text, one.remedy, one.path)
-    for index, plugin in enumerate(host.get("jenkins_dood_plugins", [])):
+    plugins = host.get("jenkins_dood_plugins", [])
+    for index, plugin in enumerate(plugins if isinstance(plugins, list) else ()):
         version = re.fullmatch(r"[a-z0-9-]+:([A-Za-z0-9._-]+)", str(plugin))
         if not version or version[1] in ("latest", "experimental"):
             yield host.problem("jenkins_dood_plugins", f"'{plugin}' is no plugin with a version",

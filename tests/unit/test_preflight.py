@@ -352,6 +352,8 @@ CASES = [
     ({"jenkins_dood_memory": "512m"}, "are too little: half of it is Java's heap. Give at least 1g."),
     ({"jenkins_dood_executors": 0}, "jenkins_dood_executors (group_vars/jenkins_dood_executors.yml:1): is 0 and there"),
     ({"jenkins_dood_plugins": ["matrix-auth"]}, "'matrix-auth' is no plugin with a version"),
+    ({"jenkins_dood_plugins": {"matrix-auth": "3.3"}}, "jenkins_dood_plugins (group_vars/jenkins_dood_plugins.yml:1)"),
+    ({"jenkins_dood_jobs": "shop", "jenkins_dood_agents": {"a": 1}}, "jenkins_dood_jobs (group_vars/"),
     ({"jenkins_dood_plugins": ["matrix-auth:latest"]}, "jenkins_dood_plugins[0] (group_vars/"),
     ({"jenkins_dood_directories": ["builds"]}, "jenkins_dood_directories[0] (group_vars/jenkins_dood_directories.yml:"),
     ({"jenkins_dood_jobs.0.name": "shop'); x('"},
