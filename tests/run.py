@@ -38,7 +38,7 @@ import spring  # noqa: E402
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
 SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring", "elk",
-             "mattermost_notifier", "drift_schedule")
+             "jenkins_dood", "mattermost_notifier", "drift_schedule")
 # Scenarios that need an image with programs from Maven Central, which not every machine reaches.
 FROM_MAVEN = {"elk": "elasticsearch", "kafka": "kafka"}
 # Programs of the machine that the tests call, and the Debian packages that have them.

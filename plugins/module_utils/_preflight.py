@@ -20,6 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import (
     _elasticsearch_objects,
     _grants,
+    _jenkins,
     _kafka_topics,
     _kafka_users,
     _postgres,
@@ -39,6 +40,7 @@ NEEDS = {
     "distro_images": ["docker_engine"],
     "drift_schedule": [],
     "elk": ["docker_engine"],
+    "jenkins_dood": ["docker_engine"],
     "kafka": ["docker_engine"],
     "mattermost_notifier": ["docker_engine"],
     "monitoring": ["docker_engine"],
@@ -701,6 +703,9 @@ def check_images(host: Host) -> t.Iterator[Problem]:
         images[spell(APPLICATIONS, f"[{index}].image")] = (
             entry.get("image"), host.settings[APPLICATIONS].source_of(f"[{index}].image"))
     for variable, (image, source) in images.items():
+        # This one is built by its own role, unless it is told not to.
+        if variable == "jenkins_dood_image" and host.get("jenkins_dood_base_image"):
+            continue
         if str(image or "").startswith(LOCAL_IMAGES) and "distro_images" not in host.groups:
             yield Problem(host.name, variable, source,
                           f"'{image}' is built by distro_images, which this host does not run",
@@ -719,7 +724,7 @@ _VOLUME = re.compile(r"[a-z][a-z0-9_.-]*")
 # Of other components, without the prefix.
 PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "prometheus-data",
                     "alertmanager-data", "loki-data", "grafana-data", "elasticsearch-data", "logstash-data",
-                    "kibana-data", "zookeeper-data", "notifier-data"}
+                    "kibana-data", "zookeeper-data", "notifier-data", "jenkins-data"}
 # Of an application whose entry does not say.
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
@@ -852,6 +857,28 @@ def check_elk(host: Host) -> t.Iterator[Problem]:
     if host.get("elk_filebeat_image") and not host.get("elk_logstash_image"):
         yield host.problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
                            "Set elk_logstash_image too, or both to null")
+
+
+def check_jenkins(host: Host) -> t.Iterator[Problem]:
+    """What is declared is what Jenkins can have, and somebody builds it."""
+    if "jenkins_dood" not in host.groups:
+        return
+    prefix = "jenkins_dood_"
+    # Of a value that cannot be made that is told already.
+    settings = {name.removeprefix(prefix): setting.value for name, setting in host.settings.items()
+                if name.startswith(prefix) and not setting.errors}
+    for one in _jenkins.problems(settings):
+        yield host.problem(prefix + one.variable, one.text, one.remedy, one.path)
+    plugins = host.get("jenkins_dood_plugins", [])
+    for index, plugin in enumerate(plugins if isinstance(plugins, list) else ()):
+        version = re.fullmatch(r"[a-z0-9-]+:([A-Za-z0-9._-]+)", str(plugin))
+        if not version or version[1] in ("latest", "experimental"):
+            yield host.problem("jenkins_dood_plugins", f"'{plugin}' is no plugin with a version",
+                               "Write it like matrix-auth:3.3", f"[{index}]")
+    memory = size_in_bytes(host.get("jenkins_dood_memory", "2g")) or 0
+    if 0 < memory < 1024**3:
+        yield host.problem("jenkins_dood_memory", f"{_human(memory)} are too little: half of it is Java's heap",
+                           "Give at least 1g")
 
 
 def check_applications(host: Host) -> t.Iterator[Problem]:
@@ -1266,6 +1293,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_applications(host)
         problems += check_kafka(host)
         problems += check_elk(host)
+        problems += check_jenkins(host)
         problems += check_notice(host)
         problems += check_mattermost_notifier(host)
         problems += check_monitoring(host)

@@ -61,6 +61,15 @@ class Monitoring:
 
 
 @dataclasses.dataclass(frozen=True)
+class Webhook:
+    """A pipeline that GitLab may start, and by which event."""
+
+    job: str
+    event: str
+    branch: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Row:
     """One container, or one that is missing."""
 
@@ -175,6 +184,17 @@ def monitoring(seen: Monitoring | None) -> list[str]:
     return ["", f"Monitoring: {seen.up} of {seen.targets} targets are up, {seen.rules} rules, {fires}.", *(
         f"  {alert.severity.ljust(width)}  {alert.name}: {alert.summary} (since {alert.since} UTC)"
         for alert in seen.alerts)]
+
+
+def webhooks(url: str, found: t.Sequence[Webhook]) -> list[str]:
+    """What GitLab has to be told, and where that is explained; nothing where no pipeline waits for it."""
+    if not url or not found:
+        return []
+    addresses = [f"{url}/jenkins/project/{one.job}" for one in found]
+    width = max(map(len, addresses))
+    return ["", "Webhooks for GitLab, each with the secret token of its pipeline (docs/gitlab.md)", *(
+        f"  {address.ljust(width)}  {one.event.replace('_', ' ')} events, {one.branch}"
+        for address, one in zip(addresses, found, strict=True))]
 
 
 def guide(

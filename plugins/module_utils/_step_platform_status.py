@@ -18,10 +18,12 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     Monitoring,
     Project,
     Release,
+    Webhook,
     guide,
     monitoring,
     rows,
     table,
+    webhooks,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
 from ansible_collections.mooring.stack.plugins.module_utils._x509 import read_pair
@@ -102,6 +104,15 @@ def read_releases(root: pathlib.Path) -> list[Release]:
     return releases
 
 
+def read_webhooks(root: pathlib.Path) -> list[Webhook]:
+    """The pipelines that have a token, as Jenkins reads them."""
+    try:
+        jobs = json.loads((root / "jenkins_dood" / "jenkins" / "jobs" / "jobs.json").read_text(encoding="utf-8"))
+        return [Webhook(job["name"], job["event"], job["branch"]) for job in jobs if job["token"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def read_monitoring(docker: Docker, params: dict[str, t.Any]) -> tuple[Monitoring | None, str]:
     """What Prometheus says, and why it says nothing; None where there is none, or where it does not answer."""
     if not pathlib.Path(params["root"], "monitoring", "compose.yml").is_file():
@@ -134,6 +145,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     if found:
         text += guide(
             params["url"], params["routes"], ca_file, params["connect"], params["credentials"], params["example"])
+        text += webhooks(params["url"], read_webhooks(root))
     return {
         "changed": False, "differences": [], "notices": [],
         "status": {

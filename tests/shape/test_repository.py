@@ -17,7 +17,7 @@ INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.i
 HELPERS = {"drift", "platform", "preflight", "status", "teardown"}
 COMPONENTS = {path.name for path in (ROOT / "roles").iterdir()} - HELPERS
 ORDER = ["docker_engine", "distro_images", "acme_test_ca", "data_stores", "kafka", "nginx_certbot", "app_blue_green",
-         "monitoring", "elk", "mattermost_notifier", "drift_schedule"]
+         "monitoring", "elk", "jenkins_dood", "mattermost_notifier", "drift_schedule"]
 
 each_inventory = pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
 

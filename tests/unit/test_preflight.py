@@ -132,6 +132,21 @@ GOOD = {
     "monitoring_redis_password": "a-secret",
     "monitoring_grafana_image": "grafana/grafana:13.2.0",
     "monitoring_grafana_admin_password": "a-secret",
+    "jenkins_dood_admin_password": "a-secret",
+    "jenkins_dood_base_image": "jenkins/jenkins:2.568.2-jdk21",
+    "jenkins_dood_image": "mooring.local/jenkins:2.568.2",
+    "jenkins_dood_docker_image": "docker:29.7.2-cli",
+    "jenkins_dood_memory": "1g",
+    "jenkins_dood_executors": 2,
+    "jenkins_dood_plugins": ["matrix-auth:3.3"],
+    "jenkins_dood_directories": ["/srv/builds"],
+    "jenkins_dood_credentials": [
+        {"id": "api", "type": "gitlabApiToken", "secret": "a-secret"},
+        {"id": "deploy", "type": "usernamePassword", "username": "jenkins", "secret": "a-secret"}],
+    "jenkins_dood_gitlab": [{"name": "gitlab", "url": "https://gitlab.our.test", "credential": "api"}],
+    "jenkins_dood_jobs": [
+        {"name": "shop", "repository": "https://gitlab.our.test/shop.git", "credential": "deploy",
+         "webhook_token": "a-secret-of-a-webhook", "gitlab": "gitlab", "environment": {"APPLICATION": "crm"}}],
     "elk_admin_password": "a-secret",
     "elk_users": [{"name": "lee", "password": "a-secret"}],
     "elk_writer_password": "a-secret",
@@ -205,6 +220,13 @@ def test_a_good_inventory_has_no_problem():
 def test_a_store_that_nothing_is_declared_for_needs_nothing():
     assert lines({"data_stores_postgres_databases": [], "data_stores_postgres_admin_password": None,
                   "data_stores_postgres_memory": "9g"}) == []
+
+
+def test_the_image_of_jenkins_is_built_by_its_own_role():
+    groups = {"docker_engine", "jenkins_dood"}
+    assert not [line for line in lines(groups=groups) if "jenkins_dood_image" in line]
+    (line,) = [line for line in lines({"jenkins_dood_base_image": None}, groups=groups) if "jenkins_dood_image" in line]
+    assert "'mooring.local/jenkins:2.568.2' is built by distro_images, which this host does not run" in line
 
 
 ROUTE = "nginx_certbot_routes.0"
@@ -329,6 +351,26 @@ CASES = [
     ({"mooring_root": "/opt/../etc"}, "is not an absolute path"),
     ({"mooring_prefix": "My Platform"}, "cannot name Docker objects"),
     ({"mooring_timezone": "Berlin, Germany"}, "is not a time zone"),
+    # Jenkins
+    ({"jenkins_dood_admin_password": MISSING},
+     "jenkins_dood_admin_password (inv/group_vars/jenkins_dood/jenkins_dood.yml): is not set"),
+    ({"jenkins_dood_admin_password": " "}, "jenkins_dood_admin_password"),
+    ({"jenkins_dood_base_image": "jenkins/jenkins:latest"}, "has the tag latest"),  # defect 1
+    ({"jenkins_dood_base_image": None, "jenkins_dood_image": "registry.our.test/jenkins"}, "has no tag"),
+    ({"jenkins_dood_memory": "512m"}, "are too little: half of it is Java's heap. Give at least 1g."),
+    ({"jenkins_dood_executors": 0}, "jenkins_dood_executors (group_vars/jenkins_dood_executors.yml:1): is 0 and there"),
+    ({"jenkins_dood_plugins": ["matrix-auth"]}, "'matrix-auth' is no plugin with a version"),
+    ({"jenkins_dood_plugins": {"matrix-auth": "3.3"}}, "jenkins_dood_plugins (group_vars/jenkins_dood_plugins.yml:1)"),
+    ({"jenkins_dood_jobs": "shop", "jenkins_dood_agents": {"a": 1}}, "jenkins_dood_jobs (group_vars/"),
+    ({"jenkins_dood_plugins": ["matrix-auth:latest"]}, "jenkins_dood_plugins[0] (group_vars/"),
+    ({"jenkins_dood_directories": ["builds"]}, "jenkins_dood_directories[0] (group_vars/jenkins_dood_directories.yml:"),
+    ({"jenkins_dood_jobs.0.name": "shop'); x('"},
+     "jenkins_dood_jobs[0].name (group_vars/jenkins_dood_jobs.yml:1): 'shop'); x('' cannot be a name in Jenkins"),
+    ({"jenkins_dood_jobs.0.credential": "api"}, "the credential 'api' has another type. Declare it as"),
+    ({"jenkins_dood_jobs.0.event": "tag"}, "value of event must be one of: push, merge_request"),
+    ({"jenkins_dood_gitlab.0.url": "gitlab.our.test"}, "is not an http or https URL"),
+    ({"jenkins_dood_credentials.1.username": MISSING}, "jenkins_dood_credentials[1].username"),
+    ({"jenkins_dood_credentials.1.type": "password"}, "value of type must be one of: string, usernamePassword, file"),
     # types, by the roles' argument specs
     ({"nginx_certbot_routes": "all"}, "nginx_certbot_routes"),
     ({"nginx_certbot_routes.0.access": "everybody"}, "value of access must be one of: public, private"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 
 import pytest
@@ -22,11 +23,13 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     rows,
     table,
     version_of,
+    webhooks,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._step_platform_status import (
     read_monitoring,
     read_projects,
     read_releases,
+    read_webhooks,
 )
 
 
@@ -144,6 +147,25 @@ def test_the_guide_tells_how_to_reach_it():
     assert "curl --cacert /opt/root.pem --resolve our.test:8443:127.0.0.1 https://our.test:8443/api/hello" in text
     assert "/etc/hosts: 127.0.0.1 our.test" in text
     assert guide("", [], "", "", "", "") == []
+
+
+def test_gitlab_s_webhooks_are_told(tmp_path):
+    place = tmp_path / "jenkins_dood/jenkins/jobs"
+    place.mkdir(parents=True)
+    jobs = [{"name": "shop", "event": "push", "branch": "main", "token": "webhook_shop"},
+            {"name": "shop-check", "event": "merge_request", "branch": "main", "token": "webhook_shop-check"},
+            {"name": "by-hand", "event": "push", "branch": "main", "token": ""}]
+    (place / "jobs.json").write_text(json.dumps(jobs))
+    assert webhooks("https://our.test", read_webhooks(tmp_path))[1:] == [
+        "Webhooks for GitLab, each with the secret token of its pipeline (docs/gitlab.md)",
+        "  https://our.test/jenkins/project/shop        push events, main",
+        "  https://our.test/jenkins/project/shop-check  merge request events, main",
+    ]
+    assert webhooks("", read_webhooks(tmp_path)) == []
+    for text in ("[]", "{", "[1]", '[{"name": "x"}]', "7"):
+        (place / "jobs.json").write_text(text)
+        assert webhooks("https://our.test", read_webhooks(tmp_path)) == []
+    assert read_webhooks(tmp_path / "nowhere") == []
 
 
 def test_what_lies_on_the_host_is_read(tmp_path):

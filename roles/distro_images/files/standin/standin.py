@@ -1,7 +1,8 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for Grafana, Loki, Alloy, Promtail, Kibana, Logstash, Filebeat and kafka_exporter without a registry.
+"""A stand-in for Grafana, Loki, Alloy, Promtail, Kibana, Logstash, Filebeat, kafka_exporter and Jenkins, without a
+registry.
 
 It is the program whose name it is started by, and does of it what a deployment meets: reads
 its configuration, checks it, writes to its volume, answers health checks and a websocket, and
@@ -19,6 +20,8 @@ import json
 import os
 import pathlib
 import re
+import secrets
+import shlex
 import signal
 import sys
 import urllib.error
@@ -90,6 +93,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urllib.parse.urlsplit(self.path).path
         prefix = self.server.prefix
+        if self.server.jenkins and path.startswith(f"{prefix}/"):
+            self.jenkins(path.removeprefix(prefix))
+            return
         if prefix and not (path + "/").startswith(prefix + "/"):
             if self.server.root:
                 self.send(301, "", Location=self.server.root)
@@ -111,7 +117,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urllib.parse.urlsplit(self.path).path.removeprefix(self.server.prefix)
-        if self.server.program == "loki" and path == "/loki/api/v1/push":
+        if self.server.jenkins:
+            self.jenkins(path)
+        elif self.server.program == "loki" and path == "/loki/api/v1/push":
             self.send(204, "")
         elif self.server.program == "alloy" and path == "/-/reload":
             self.send(200, "config reloaded\n")
@@ -147,6 +155,40 @@ class Answer(http.server.BaseHTTPRequestHandler):
         else:
             self.send(404, "not found\n")
 
+    def jenkins(self, path: str) -> None:
+        """The page for a login is everybody's, a webhook has its token, and the rest is for users."""
+        instance, posted = self.server.jenkins, self.command == "POST"
+        kind, _slash, name = path.strip("/").partition("/")
+        if path == "/login" and not posted:
+            self.send(200, "<!doctype html><title>standin</title><p>This is not Jenkins: no registry gave its image. "
+                      "It only answers as Jenkins does.</p>\n")
+        elif kind == "project" and posted:
+            known = name in instance.jobs
+            given = self.headers.get("X-Gitlab-Token", "")
+            self.send(404 if not known else 403 if not instance.jobs[name] else 200 if given == instance.jobs[name]
+                      else 401, "")
+        elif not instance.login(self.headers.get("Authorization", "")):
+            self.send(401 if "Authorization" in self.headers else 403, "")
+        elif path == "/crumbIssuer/api/json":
+            crumb, session = instance.crumb()
+            self.send(200, json.dumps({"crumb": crumb, "crumbRequestField": "Jenkins-Crumb"}),
+                      **{"Set-Cookie": f"JSESSIONID={session}; Path=/; HttpOnly"})
+        elif path == "/configuration-as-code/reload" and posted:
+            session = re.search(r"JSESSIONID=(\w+)", self.headers.get("Cookie", ""))
+            if instance.crumbs.get(session[1] if session else "") != self.headers.get("Jenkins-Crumb", "none"):
+                self.send(403, "No valid crumb was included in the request")
+                return
+            try:
+                instance.read()
+            except (Wrong, KeyError) as error:
+                self.send(200, f"<html><h1>Error loading configuration</h1>\n<p>{error}</p></html>\n")
+                return
+            self.send(302, "", Location=f"{self.server.prefix}/configuration-as-code/")
+        elif kind == "job" and not posted:
+            self.send(200 if name.strip("/") in instance.jobs else 404, "")
+        else:
+            self.send(404, "not found\n")
+
     def send(self, status: int, body: str, **headers: str) -> None:
         content = body.encode()
         self.send_response(status)
@@ -177,12 +219,13 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 def serve(program: str, address: tuple[str, int], pages: dict[str, tuple[str, str]], prefix: str = "",
-          root: str = "", objects: pathlib.Path | None = None, samples: str = "") -> None:
+          root: str = "", objects: pathlib.Path | None = None, samples: str = "",
+          instance: Jenkins | None = None) -> None:
     """Answer until SIGTERM or SIGINT; ``samples`` are metrics beside its own."""
     server = http.server.ThreadingHTTPServer(address, Answer)
     server.daemon_threads = True
     server.program, server.pages, server.prefix, server.root = program, pages, prefix, root
-    server.objects, server.samples = objects, samples
+    server.objects, server.samples, server.jenkins = objects, samples, instance
     print(f"standin: this is not {program}, it only answers as {program} does, on port {address[1]}", flush=True)
     server.serve_forever()
 
@@ -411,9 +454,86 @@ def kafka_exporter(arguments: list[str]) -> None:
           samples="".join(f"{name} {value}\n" for name, value in samples.items()))
 
 
+class Jenkins:
+    """What configuration-as-code makes of its files: who may log in, and the pipelines with their tokens."""
+
+    def __init__(self, place: pathlib.Path) -> None:
+        self.place = place
+        self.users: dict[str, str] = {}
+        self.jobs: dict[str, str] = {}
+        self.crumbs: dict[str, str] = {}
+        self.read()
+
+    def read(self) -> None:
+        """All of it, or none: the old one is in force until the new one is read. Raises :class:`Wrong`."""
+        files = sorted(self.place.glob("*.y*ml"))
+        if not files:
+            raise Wrong(f"{self.place}: no configuration")
+        users, jobs = {}, {}
+        for file in files:
+            found = self.resolve(read_yaml(str(file)))
+            for user in found["jenkins"]["securityRealm"]["local"]["users"]:
+                users[user["id"]] = user["password"]
+            for script in found["jobs"]:
+                declared = pathlib.Path(script["file"]).with_suffix(".json")
+                for job in json.loads(declared.read_text()):
+                    jobs[job["name"]] = self.secret(job["token"]).strip() if job["token"] else ""
+        self.users, self.jobs = users, jobs
+
+    def resolve(self, value: object) -> object:
+        """The value with each ${reference} replaced by what it names; ^${ is none."""
+        if isinstance(value, dict):
+            return {key: self.resolve(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        return re.sub(r"(?<!\^)\$\{([^}]*)\}", lambda one: self.reference(one[1]), value).replace("^${", "${")
+
+    def reference(self, text: str) -> str:
+        kind, colon, rest = text.partition(":")
+        try:
+            if colon and kind == "readFileBase64":
+                return base64.b64encode(pathlib.Path(rest).read_bytes()).decode()
+            # Escaped in the file, and told apart no more once it is in.
+            return pathlib.Path(rest).read_text() if colon and kind == "readFile" else self.secret(text).strip()
+        except OSError as error:
+            raise Wrong(f"Unable to resolve variable '{text}'. Aborting configuration reload.") from error
+
+    @staticmethod
+    def secret(name: str) -> str:
+        """A file of /run/secrets."""
+        try:
+            return pathlib.Path(os.environ.get("SECRETS", "/run/secrets"), name).read_text()
+        except OSError as error:
+            raise Wrong(f"Unable to resolve variable '{name}'. Aborting configuration reload.") from error
+
+    def login(self, header: str) -> bool:
+        """Whether a header of basic authentication is one of the users'."""
+        name, _colon, password = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
+        return name in self.users and self.users[name] == password
+
+    def crumb(self) -> tuple[str, str]:
+        """A crumb and the session that it is of."""
+        session, crumb = secrets.token_hex(16), secrets.token_hex(32)
+        self.crumbs[session] = crumb
+        return crumb, session
+
+
+def jenkins(_arguments: list[str]) -> None:
+    """jenkins.sh: everything comes from the environment."""
+    given = options(shlex.split(os.environ.get("JENKINS_OPTS", "")))
+    for option in shlex.split(os.environ.get("JENKINS_JAVA_OPTS", "")):
+        if not re.match(r"-(D[\w.]+=|X)", option):
+            raise Wrong(f"Unrecognized option: {option}")
+    instance = Jenkins(pathlib.Path(os.environ["CASC_JENKINS_CONFIG"]))
+    writable(os.environ.get("JENKINS_HOME", "/var/jenkins_home"))
+    serve("jenkins", ("", int(given.get("httpPort", "8080"))), {}, given.get("prefix", ""), instance=instance)
+
+
 PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafana, "run.sh": grafana,
             "filebeat": filebeat, "logstash": logstash, "logstash-keystore": logstash_keystore, "kibana": kibana,
-            "kafka_exporter": kafka_exporter}
+            "kafka_exporter": kafka_exporter, "jenkins.sh": jenkins}
 
 
 def main() -> int:
