@@ -244,6 +244,11 @@ def prove_elk(stage: Stage) -> None:
         stage.check(sys.executable, "tests/prove/elk.py")
 
 
+def prove_ci(stage: Stage) -> None:
+    """Commits become releases under load by examples/pipeline; skipped where Maven reaches no repository."""
+    stage.check(sys.executable, "tests/prove/ci.py")
+
+
 def prove_notifier(stage: Stage) -> None:
     """Documented, broken and many events, kills and outages between GitLab and Mattermost, on a bare node."""
     stage.check(sys.executable, "tests/prove/notifier.py")
@@ -283,7 +288,7 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
     "prove-kafka": prove_kafka, "prove-elk": prove_elk,
-    "prove-notifier": prove_notifier,
+    "prove-ci": prove_ci, "prove-notifier": prove_notifier,
 }
 
 

@@ -244,3 +244,28 @@ def _parts(what: str, call: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
             raise ValueError(f"{what} cannot have {one['name'] or one['arguments']} there, or not twice")
         found[one["name"]] = one
     return found
+
+
+def commands(calls: list[dict[str, t.Any]]) -> t.Iterator[str]:
+    """What a stage gives to sh, in order."""
+    for call in calls:
+        if call["name"] == "sh":
+            yield call["arguments"][0]
+        yield from commands(call["inside"])
+
+
+def wanted(stage: dict[str, t.Any], environment: t.Mapping[str, str]) -> bool:
+    """Whether a stage is carried out; as Jenkins reads the two kinds of conditions that there are."""
+    for condition in stage.get("when", []):
+        if condition["name"] == "environment":
+            (given,) = condition["arguments"]
+            if environment.get(given["name"]) != given["value"]:
+                return False
+        else:
+            (expression,) = condition["inside"]
+            name = re.fullmatch(r"env\.(\w+)", expression["arguments"][0])
+            if name is None:
+                raise ValueError(f"no condition that is known: {expression}")
+            if not environment.get(name[1]):
+                return False
+    return True

@@ -55,29 +55,6 @@ def pipeline():
         pytest.skip(str(reason))
 
 
-def commands(calls):
-    """What a stage gives to sh, in order."""
-    for call in calls:
-        if call["name"] == "sh":
-            yield call["arguments"][0]
-        yield from commands(call["inside"])
-
-
-def wanted(stage, environment):
-    """Whether a stage is carried out; as Jenkins reads the two kinds of conditions that there are."""
-    for condition in stage.get("when", []):
-        if condition["name"] == "environment":
-            (given,) = condition["arguments"]
-            if environment.get(given["name"]) != given["value"]:
-                return False
-        else:
-            (expression,) = condition["inside"]
-            name = re.fullmatch(r"env\.(\w+)", expression["arguments"][0])[1]
-            if not environment.get(name):
-                return False
-    return True
-
-
 class Desk:
     """A repository with an application and the pipeline, its checkout, and programs that write down their calls."""
 
@@ -124,10 +101,10 @@ class Desk:
         """The stages in order up to one that fails: (those carried out, whether all went well)."""
         done = []
         for name, stage in pipeline["stages"].items():
-            if not wanted(stage, {**self.environment, **environment}):
+            if not jenkins_conf.wanted(stage, {**self.environment, **environment}):
                 continue
             done.append(name)
-            for command in commands(stage["steps"]):
+            for command in jenkins_conf.commands(stage["steps"]):
                 if self.sh(command, **environment):
                     return done, False
         return done, True
@@ -178,8 +155,8 @@ def test_one_that_is_not_is_refused(tmp_path, text, said):
 
 
 def test_every_command_is_a_file(pipeline):
-    given = [command for stage in pipeline["stages"].values() for command in commands(stage["steps"])]
-    given += [command for calls in pipeline["post"].values() for command in commands(calls)]
+    given = [command for stage in pipeline["stages"].values() for command in jenkins_conf.commands(stage["steps"])]
+    given += [command for calls in pipeline["post"].values() for command in jenkins_conf.commands(calls)]
     assert all(re.fullmatch(r"ci/[a-z]+\.sh", command) for command in given)
     # release.sh is what the others call.
     assert {f"ci/{path.name}" for path in SCRIPTS} - set(given) == {"ci/release.sh"}
