@@ -212,7 +212,7 @@ class Place(Site):
         self.figures.builds += 1
         workspace = f"{WORKSPACES}/{job}"
         given = {
-            "WORKSPACE": workspace, "WORKSPACE_TMP": f"{workspace}@tmp", "HOME": "/home/jenkins",
+            "WORKSPACE": workspace, "WORKSPACE_TMP": f"{workspace}@tmp", "HOME": f"{workspace}@tmp",
             "DOCKER_BUILDKIT": "0", "APPLICATION": self.application, "IMAGE": self.image, "DEPLOY": "true",
             "INVENTORY": "inventories/node", "PLATFORM_DIRECTORY": f"{workspace}@tmp/platform",
             "VAULT_PASSWORD_FILE": "/srv/secrets/vault",

@@ -360,12 +360,21 @@ def test_nothing_secret_is_logged(live, capfd):
     assert TOKEN not in said and DEPLOY not in said and "/hooks/" not in said and "Add a till" not in said
 
 
+def fails(error):
+    """A function that raises this."""
+    def fail(*_arguments):
+        raise error
+    return fail
+
+
 def test_a_full_or_sick_outbox_is_an_answer(live, monkeypatch, capfd):
     application, _server = live
     for error in (Full("9 messages wait, and no more may"), sqlite3.OperationalError("disk I/O error")):
-        monkeypatch.setattr(application._outbox, "transaction", lambda _work, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(application, "take", fails(error))
         assert call(application, **good())[0] == 503
-    assert call(application, "/healthz", method="GET")[0] == 503
+    monkeypatch.setattr(application._outbox, "state", fails(sqlite3.OperationalError("disk I/O error")))
+    status, said = call(application, "/healthz", method="GET")
+    assert status == 503 and "the outbox cannot be read" in said
     assert "disk I/O error" in capfd.readouterr().err
 
 
