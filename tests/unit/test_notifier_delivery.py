@@ -125,6 +125,19 @@ def test_mattermost_is_left_alone_as_long_as_it_asks(trial):
     assert len(trial.sent) == 1
 
 
+def test_after_a_delivery_patience_begins_anew(trial):
+    for _turn in range(2):
+        trial.answers, before = Later("status 503"), len(trial.reports)
+        trial.take(request())
+        trial.work(3.5)
+        # At once, after one second and after two more.
+        assert [result for result, _why in trial.reports[before:]] == ["later"] * 3
+        trial.work(120)
+        trial.answers = Delivered()
+        trial.work(60)
+    assert len(trial.sent) == 2
+
+
 def test_a_channel_that_is_refused_does_not_hold_up_the_others(tmp_path):
     trial = Trial(tmp_path / "o", routes=[{"branches": ["old"], "channel": "gone"}, {}])
     trial.answers = lambda post: Refused("status 404: no channel") if post.get("channel") == "gone" else Delivered()
