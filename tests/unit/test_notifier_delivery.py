@@ -436,3 +436,13 @@ def test_new_settings_are_taken_at_once(live, capfd):
 def test_an_application_without_a_start_refuses_nothing(trial):
     assert isinstance(trial.take({"object_attributes": {"action": "label"}}), Ignored)
     assert isinstance(trial.take(b"{"), Rejected)
+
+
+def test_a_courier_that_is_ended_while_it_works_ends(box):
+    """Between the look at whether it is to end and the event that is cleared there is room for the end."""
+    one = Round(Courier("default", box, lambda _post: Delivered(), lambda: HOUR, lambda *_: None), Clock(), print)
+    cleared = one._woken.clear
+    one._woken.clear = lambda: (one.end(), cleared())
+    one.start()
+    one.join(10)
+    assert not one.is_alive()

@@ -84,7 +84,6 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
             log(outcome="reloaded")
 
     signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGHUP, change)
     # That requests wait for a thread is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
@@ -92,6 +91,8 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
         # Beyond it the connection ends before all is sent, and the sender may not hear why.
         max_request_body_size=2 * settings.body_limit, max_request_header_size=65536)
     application.start()
+    # Not before: a change in the middle of the start would wait for itself.
+    signal.signal(signal.SIGHUP, change)
     log(outcome="started")
     try:
         server.run()

@@ -111,5 +111,6 @@ class Round(threading.Thread):
             except sqlite3.Error as error:
                 self._sick(str(error))
                 seconds = SICK_SECONDS
-            if seconds != 0.0:
+            # Whoever ended it before the event was cleared is not heard by the event.
+            if seconds != 0.0 and not self._ended:
                 self._woken.wait(seconds)

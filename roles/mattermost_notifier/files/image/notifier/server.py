@@ -149,8 +149,9 @@ class Application:
         if isinstance(outcome, Message):
             self._events.labels("queued").inc()
             # It may have gone by a change since.
-            if outcome.webhook in self._rounds:
-                self._rounds[outcome.webhook].wake()
+            one = self._rounds.get(outcome.webhook)
+            if one is not None:
+                one.wake()
             return _answer(start, 202, "queued")
         if isinstance(outcome, Ignored):
             self._events.labels("ignored").inc()
@@ -179,7 +180,8 @@ class Application:
         return outcome
 
     def _health(self, start: Start) -> list[bytes]:
-        stopped = [one.name for one in self._rounds.values() if not one.is_alive()]
+        # A copy: a change of settings may come in between.
+        stopped = [one.name for one in list(self._rounds.values()) if not one.is_alive()]
         if stopped:
             return _answer(start, 503, f"not at work: {', '.join(stopped)}")
         try:
