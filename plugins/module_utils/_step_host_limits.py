@@ -80,35 +80,38 @@ def write(name: str, value: int, purpose: str) -> None:
             f"container: run 'sysctl --write {name}={value}' on the machine itself, then run again.") from error
 
 
-def free(path: str) -> int:
-    """Bytes that somebody who is not root may still write where that path lies, or will lie."""
+def room(path: str) -> tuple[int, int]:
+    """Bytes that somebody who is not root may still write where that path lies, or will lie, and bytes in all."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
     status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
 
 
-def lack_of_room(path: str, params: t.Mapping[str, t.Any]) -> str:
-    """Two sentences where less is free than is wanted; "" where there is enough."""
-    found, wanted = free(path), params["disk_free"]
+def prove_room(path: str, params: t.Mapping[str, t.Any], runs: bool) -> list[str]:
+    """Raises :class:`MooringError` where less is free than is wanted.
+
+    What runs already is not helped by leaving it as it is, because a shorter retention makes room: then that is a
+    notice, unless no room that is made would ever suffice.
+    """
+    (found, whole), wanted = room(path), params["disk_free"]
     if found >= wanted:
-        return ""
+        return []
     less = f"ask for less with {params['setting']}" if params["setting"] else "ask for less"
-    return (f"{found / GIBIBYTE:.1f} GiB are free below {path}, and {params['purpose']} needs "
-            f"{wanted / GIBIBYTE:.1f} GiB to start. Make room, or {less}.")
+    lacking = (f"{found / GIBIBYTE:.1f} GiB are free below {path}, and {params['purpose']} needs "
+               f"{wanted / GIBIBYTE:.1f} GiB to start. Make room, or {less}.")
+    if not runs or whole < wanted:
+        raise MooringError(lacking)
+    return [lacking]
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, refuse, decide, apply; the result. Raises :class:`MooringError`."""
     wanted, notices = minimums(params["kernel"]), []
-    docker, lacking = Docker(module.run_command), ""
     if params["disk_free"]:
-        lacking = lack_of_room(docker.info().get("DockerRootDir") or "/var/lib/docker", params)
-    if lacking:
-        # What runs already is not helped by leaving it as it is: a shorter retention makes room.
-        if not params["container"] or not docker.process(params["container"]):
-            raise MooringError(lacking)
-        notices.append(lacking)
+        docker = Docker(module.run_command)
+        runs = bool(params["container"]) and docker.process(params["container"]) > 0
+        notices = prove_room(docker.info().get("DockerRootDir") or "/var/lib/docker", params, runs)
     found = {name: read(name) for name in wanted}
     there = files.read_text(params["file"]) or ""
     low = [name for name, least in wanted.items() if found[name] < least]

@@ -13,7 +13,7 @@ description:
   - Raises parameters of the kernel that are below what is needed, now and, by a file, after each restart of the host.
     None is ever lowered.
   - Fails where less disk space is free than is needed below the directory of the Docker engine, before anything is
-    changed. Where O(container) runs already that is a notice.
+    changed. Where O(container) runs already that is a notice, unless the whole disk is smaller.
   - Where a parameter cannot be set (in a container, the file system of the parameters is read-only), it fails and
     says which command to run on the machine itself.
 attributes:

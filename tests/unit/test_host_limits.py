@@ -88,7 +88,8 @@ def test_what_is_no_parameter_is_refused(host, kernel, message):
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_changed(host, monkeypatch):
     host.now.write_text("65530\n")
-    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(f_bavail=2**18, f_frsize=4096))
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(
+        f_bavail=2**18, f_blocks=2**20, f_frsize=4096))
     with pytest.raises(MooringError, match="1.0 GiB are free below .*docker, and Elasticsearch needs 2.0 GiB"):
         converge(host, disk_free=2 * 2**30)
     assert host.now.read_text() == "65530\n"
@@ -99,7 +100,8 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_changed(host, mo
 def test_what_runs_already_goes_on_with_a_full_disk(host, monkeypatch, runs):
     """A shorter retention is what makes room, and comes by the same run."""
     host.now.write_text("262144\n")
-    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(f_bavail=2**18, f_frsize=4096))
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(
+        f_bavail=2**18, f_blocks=2**20, f_frsize=4096))
     monkeypatch.setattr(step.Docker, "process", lambda _docker, name: 7 if runs and name == "elasticsearch" else 0)
     given = {"disk_free": 2 * 2**30, "container": "elasticsearch", "setting": "elk_disk_reserve"}
     if runs:
@@ -108,3 +110,6 @@ def test_what_runs_already_goes_on_with_a_full_disk(host, monkeypatch, runs):
     else:
         with pytest.raises(MooringError, match="ask for less with elk_disk_reserve"):
             converge(host, **given)
+    # More than there is at all.
+    with pytest.raises(MooringError, match="needs 5.0 GiB to start"):
+        converge(host, **{**given, "disk_free": 5 * 2**30})
