@@ -539,7 +539,8 @@ PROGRAMS = {"loki": loki, "alloy": alloy, "promtail": promtail, "grafana": grafa
 def main() -> int:
     """Be the program whose name this was started by."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_arguments: sys.exit(0))
+        # An exception would be lost where it meets a thread that is just begun; everything is written by then.
+        signal.signal(number, lambda *_arguments: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     name = pathlib.Path(sys.argv[0]).name
     try:

@@ -17,9 +17,11 @@ import json
 import logging
 import os
 import pathlib
+import queue
 import signal
 import sqlite3
 import sys
+import threading
 import time
 import typing as t
 
@@ -71,36 +73,38 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
 
     outbox = Outbox(str(data / "outbox.sqlite"))
     application = Application(settings, outbox, mattermost.opener(ca_file))
-
-    def leave(_number: int, _frame: t.Any) -> None:
-        raise SystemExit(0)
-
-    def change(_number: int, _frame: t.Any) -> None:
-        try:
-            application.change(read())
-        except (OSError, ValueError, SettingsError, sqlite3.Error) as error:
-            log(outcome="refused", reason=f"the new settings could not be taken: {error}")
-        else:
-            log(outcome="reloaded")
-
-    signal.signal(signal.SIGTERM, leave)
     # That requests wait for a thread is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         application, listen=f"*:{PORT}", threads=8, ident="", connection_limit=200, channel_timeout=30,
         # Beyond it the connection ends before all is sent, and the sender may not hear why.
         max_request_body_size=2 * settings.body_limit, max_request_header_size=65536)
+    # A handler only notes what came: an exception that it raised could be lost in the middle of anything.
+    came: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: came.put(number))
+
+    def run() -> None:
+        try:
+            server.run()
+        finally:
+            came.put(signal.SIGTERM)
+
     application.start()
-    # Not before: a change in the middle of the start would wait for itself.
-    signal.signal(signal.SIGHUP, change)
+    threading.Thread(target=run, name="server", daemon=True).start()
     log(outcome="started")
-    try:
-        server.run()
-    finally:
-        server.close()
-        application.end()
-        outbox.close()
-        log(outcome="ended")
+    while came.get() != signal.SIGTERM:
+        try:
+            application.change(read())
+        except (OSError, ValueError, SettingsError, sqlite3.Error) as error:
+            log(outcome="refused", reason=f"the new settings could not be taken: {error}")
+        else:
+            log(outcome="reloaded")
+    # What was accepted is answered, and what is being sent is finished.
+    server.task_dispatcher.shutdown()
+    application.end()
+    outbox.close()
+    log(outcome="ended")
     return 0
 
 
