@@ -77,6 +77,8 @@ def report(result: dict[str, t.Any]) -> list[str]:
     removed = ", ".join(
         f"{len(result[many])} {one if len(result[many]) == 1 else many}" for many, one in kinds.items() if result[many])
     lines = [f"Removed {removed}." if removed else "There was nothing to remove."]
+    if result["leave_swarm"]:
+        lines.append("Left the swarm of the platform's hosts.")
     if result["kept_volumes"]:
         lines.append(f"Kept with their data: {', '.join(result['kept_volumes'])}.")
     if result["foreign"]:

@@ -33,8 +33,8 @@ Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "container_logs",
-    "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "elasticsearch_objects",
-    "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "kibana_objects", "mysql_grants",
+    "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "docker_swarm",
+    "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "kibana_objects", "mysql_grants",
     "platform_status", "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info",
     "release_switch", "shared_directory",
 )
@@ -106,6 +106,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_engine_info as code
     elif name == "docker_network":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as code
+    elif name == "docker_swarm":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_swarm as code
     elif name == "elasticsearch_objects":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_elasticsearch_objects as code
     elif name == "engine_socket":

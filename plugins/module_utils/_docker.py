@@ -96,17 +96,42 @@ class Docker:
         self._path = local_socket() if path is None else path
         self.binary = binary
 
-    def _ask(self, question: str) -> tuple[int, t.Any] | None:
-        """Status and document of ``GET question``; None where nobody answers at the socket."""
+    def _ask(self, question: str, body: t.Any = None) -> tuple[int, t.Any] | None:
+        """Status and document of ``GET question``, or of a POST of ``body``; None where nobody answers at the socket."""
         if not self._path:
             return None
         try:
             with contextlib.closing(UnixConnection(self._path, SOCKET_SECONDS)) as connection:
-                connection.request("GET", question)
+                if body is None:
+                    connection.request("GET", question)
+                else:
+                    connection.request("POST", question, json.dumps(body), {"Content-Type": "application/json"})
                 answer = connection.getresponse()
-                return answer.status, json.loads(answer.read())
+                return answer.status, json.loads(answer.read() or "null")
         except (OSError, ValueError, http.client.HTTPException):
             return None
+
+    def get(self, question: str) -> tuple[int, t.Any]:
+        """Status and document of a question that the command line does not answer; raises :class:`MooringError`."""
+        return self._expected(question, self._ask(question))
+
+    def post(self, path: str, body: dict[str, t.Any]) -> t.Any:
+        """The document that the engine answers to ``body``, for what may not be an argument of a command.
+
+        Raises :class:`MooringError` with what the engine says.
+        """
+        status, document = self._expected(path, self._ask(path, body))
+        if status >= 300:
+            said = document.get("message", "") if isinstance(document, dict) else ""
+            raise MooringError(f"The Docker engine refuses {path} with status {status}: {said or 'no reason given'}")
+        return document
+
+    def _expected(self, path: str, answer: tuple[int, t.Any] | None) -> tuple[int, t.Any]:
+        if answer is None:
+            raise MooringError(
+                f"The Docker engine does not answer {path} at {self._path or SOCKET}. Run the docker_engine role first, "
+                "and without DOCKER_HOST and DOCKER_CONTEXT.")
+        return answer
 
     def installed(self) -> bool:
         """Whether there is a docker command at all (it says nothing of the engine)."""
@@ -213,6 +238,11 @@ class Docker:
     def project_containers(self, project: str) -> list[dict[str, t.Any]]:
         """``docker inspect`` of every container of a Compose project, stopped ones too."""
         return self.inspect("container", self.containers(f"com.docker.compose.project={project}", NO_ONE_OFF))
+
+    def overlays(self, networks: t.Iterable[str]) -> frozenset[str]:
+        """Those of the networks that join several hosts."""
+        return frozenset(
+            one["Name"] for one in self.inspect("network", sorted(networks)) if one["Driver"] == "overlay")
 
     def address(self, container: str, network: str) -> str:
         """Address of a container on a network, "" where it does not run."""

@@ -15,29 +15,40 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A bridge network, as wished (empty subnet: any) or as found."""
+    """A network, as wished (empty subnet: any) or as found.
+
+    An overlay is ``attachable``, so that Compose's containers may join it, and ``encrypted`` or not.
+    """
 
     name: str
     subnet: str = ""
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     driver: str = "bridge"
     containers: tuple[str, ...] = ()
+    attachable: bool = False
+    encrypted: bool = False
 
     @classmethod
     def from_inspect(cls, found: t.Mapping[str, t.Any]) -> Network:
         """From one entry of ``docker network inspect``."""
         pools = (found.get("IPAM") or {}).get("Config") or []
-        containers = (found.get("Containers") or {}).values()
+        # An overlay has an end on each host that no container is behind.
+        containers = [item for key, item in (found.get("Containers") or {}).items() if not key.startswith("lb-")]
         return cls(
             name=found["Name"],
             subnet=next((pool["Subnet"] for pool in pools if "." in pool.get("Subnet", "")), ""),
             labels=found.get("Labels") or {},
             driver=found["Driver"],
             containers=tuple(sorted(item["Name"] for item in containers)),
+            attachable=bool(found.get("Attachable")),
+            encrypted="encrypted" in (found.get("Options") or {}),
         )
 
     def described(self) -> dict[str, t.Any]:
-        return {"driver": self.driver, "subnet": self.subnet, "labels": dict(self.labels)}
+        described = {"driver": self.driver, "subnet": self.subnet, "labels": dict(self.labels)}
+        if self.driver == "overlay":
+            described.update(attachable=self.attachable, encrypted=self.encrypted)
+        return described
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +76,15 @@ def canonical(subnet: str) -> str:
 def differences(current: Network, desired: Network) -> list[Difference]:
     """Where the network found is not what is wished; labels of others are left alone."""
     name = f"network {desired.name}"
-    fields: list[tuple[str, str, str]] = [("driver", desired.driver, current.driver)]
+    fields: list[tuple[str, t.Any, t.Any]] = [("driver", desired.driver, current.driver)]
+    if desired.driver == "overlay" == current.driver:
+        fields += [("attachable", desired.attachable, current.attachable),
+                   ("encrypted", desired.encrypted, current.encrypted)]
     if desired.subnet:
         fields.append(("subnet", desired.subnet, current.subnet))
     fields += [(f"label {key}", value, current.labels.get(key) or "") for key, value in sorted(desired.labels.items())]
-    return [Difference(name, field, expected, found or None) for field, expected, found in fields if expected != found]
+    return [Difference(name, field, expected, None if found == "" else found)
+            for field, expected, found in fields if expected != found]
 
 
 def decide(current: Network | None, desired: Network, present: bool) -> Plan:

@@ -27,6 +27,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import (
 )
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
+from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import MOST_HOSTS
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
@@ -152,6 +153,16 @@ class Inventory:
     def roles_of(self, host: Host) -> list[Role]:
         """The components of a host, and what they share."""
         return [self.shared, *(role for name, role in sorted(self.roles.items()) if name in host.groups)]
+
+    def network_of(self, host: Host) -> list[Host]:
+        """The hosts whose containers reach those of this one, itself among them."""
+        swarm = host.get("docker_engine_swarm", {})
+        return [other for other in self.hosts if other is host or isinstance(swarm, dict) and other.name in swarm]
+
+    def services_near(self, host: Host) -> set[str]:
+        """The services that containers of this host can call by name."""
+        return {service for other in self.network_of(host) for role in self.roles_of(other)
+                for service in role.services}
 
     def file_for(self, role: Role, variable: str) -> str:
         """Where a variable that is not set yet belongs."""
@@ -374,6 +385,7 @@ CHECKS: dict[str, Check] = {
     "rate": _rate,
     "resolve_to": _address,
     "subnet": _network,
+    "swarm_pool": _network,
     "timeout": _duration,
     "timezone": _timezone,
     "upstream": _url,
@@ -561,6 +573,66 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
                                   f"Put {host.name} into the group {needed} in {hosts_file}")
 
 
+# Components that every host of a swarm may run: none of their services has a name that the network could hold once only.
+ON_EVERY_HOST = {"docker_engine", "distro_images", "drift_schedule", "monitoring"}
+
+
+def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """The hosts that share a network know each other, and each name in it belongs to one of them."""
+    variable = "docker_engine_swarm"
+    swarm = host.get(variable, {})
+    if "docker_engine" not in host.groups or not isinstance(swarm, dict) or len(swarm) < 2:
+        return
+
+    def problem(text: str, remedy: str, path: str = "") -> Problem:
+        return host.problem(variable, text, remedy, path)
+
+    hosts = {other.name: other for other in inventory.hosts}
+    if host.name not in swarm:
+        yield problem(f"does not list {host.name} itself", f"Add {host.name} with its address, or leave it empty there")
+    if len(swarm) > MOST_HOSTS:
+        yield problem(f"lists {len(swarm)} hosts, and a swarm of managers works with {MOST_HOSTS} at most",
+                      "Make several platforms of them")
+    taken: dict[str, str] = {}
+    pool = _network_of(host.get("docker_engine_swarm_pool"))
+    for name, given in swarm.items():
+        address = str(given or "")
+        if name not in hosts or "docker_engine" not in hosts[name].groups:
+            yield problem(f"lists '{name}', which is no host of the group docker_engine",
+                          "Write names as the inventory has them", str(name))
+        elif hosts[name].get(variable) != swarm:
+            yield problem(f"is another on {name}", "Set it in group_vars/docker_engine, once for all", str(name))
+        if _address(address) or not address:
+            said = f"'{address}', which is no IP address" if address else "no address"
+            yield problem(f"gives {name} {said}",
+                          "Write the one at which the other hosts reach it, such as 10.20.0.11", str(name))
+            continue
+        if ipaddress.ip_address(address).is_loopback:
+            yield problem(f"gives {name} the address {address}, at which no other host reaches it",
+                          "Write the one of its private network", str(name))
+        elif pool and ipaddress.ip_address(address) in pool:
+            yield problem(f"gives {name} the address {address}, which lies in docker_engine_swarm_pool ({pool})",
+                          "Choose another pool", str(name))
+        if taken.setdefault(address, name) != name:
+            yield problem(f"gives {name} the address of {taken[address]}", "Write its own", str(name))
+    for entry in host.get("docker_engine_address_pools", []):
+        base = _network_of(entry.get("base")) if isinstance(entry, dict) else None
+        if pool and base and base.overlaps(pool):
+            yield host.problem("docker_engine_swarm_pool", f"{pool} overlaps docker_engine_address_pools ({base})",
+                               "Choose another, such as 172.30.0.0/16")
+    for group in sorted(host.groups & set(inventory.roles) - ON_EVERY_HOST):
+        others = [other.name for other in inventory.network_of(host) if other is not host and group in other.groups]
+        if others:
+            yield Problem(f"{host.name}/{group}", "", "",
+                          f"{group} is on {', '.join(others)} as well, and in one network its names can be there once",
+                          f"Keep one host in the group {group}, or leave docker_engine_swarm empty")
+
+
+def _network_of(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """The network that a text names; None where it names none, which is the business of its own check."""
+    return None if not value or _network(value) else ipaddress.ip_network(str(value))
+
+
 def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """Routes lead somewhere, each path once, and somebody can log in."""
     variable = "nginx_certbot_routes"
@@ -569,7 +641,7 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         return
     source = host.setting(variable).source_of
     everywhere = {name for other in inventory.hosts for name in application_names(other)}
-    services = {service for role in inventory.roles_of(host) for service in role.services}
+    services = inventory.services_near(host)
     seen: dict[str, int] = {}
     for index, route in host.items_of(variable):
         name = f"{variable}[{index}]"
@@ -1041,7 +1113,7 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         return
     variable = "nginx_certbot_acme_directory"
     directory = host.get(variable, "")
-    services = {service for role in inventory.roles_of(host) for service in role.services}
+    services = inventory.services_near(host)
     ca = (urlsplit(str(directory)).hostname or "") if directory and not _url(directory) else ""
     if ca == "acme-ca" and "acme_test_ca" not in host.groups:
         yield host.problem(variable, "leads to acme-ca, the test CA, which this host does not run",
@@ -1286,6 +1358,7 @@ def judge(inventory: Inventory) -> list[Problem]:
     for host in inventory.hosts:
         problems += check_placeholders(host)
         problems += check_settings(inventory, host)
+        problems += check_swarm(inventory, host)
         problems += check_routes(inventory, host)
         problems += check_accounts(host)
         problems += check_databases(host)

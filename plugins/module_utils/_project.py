@@ -253,11 +253,12 @@ def reload_digests(key: bytes, service: Service, entries: t.Iterable[Entry]) -> 
         for reload in service.reloads]
 
 
-def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
+def container_fields(inspected: dict[str, t.Any], overlays: t.Collection[str] = ()) -> dict[str, t.Any]:
     """The fields of ``docker inspect`` that a declaration decides.
 
     Left out is what changes by itself: ids, addresses, times, and the alias
-    that is the container's own id.
+    that is the container's own id. On a network of ``overlays`` the swarm says
+    the address, and inspect shows it as if somebody had declared it.
     """
     config, host = inspected["Config"], inspected["HostConfig"]
     own_id = inspected["Id"][:12]
@@ -289,7 +290,8 @@ def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
             name: sorted(alias for alias in network.get("Aliases") or [] if alias != own_id)
             for name, network in networks.items()},
         "addresses": {
-            name: (network.get("IPAMConfig") or {}).get("IPv4Address", "") for name, network in networks.items()},
+            name: "" if name in overlays else (network.get("IPAMConfig") or {}).get("IPv4Address", "")
+            for name, network in networks.items()},
         "resolution": [host.get("Dns") or [], host.get("DnsSearch") or [], sorted(host.get("ExtraHosts") or [])],
         "restart": host.get("RestartPolicy"),
         "memory": host.get("Memory"),
@@ -315,8 +317,8 @@ def container_fields(inspected: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def read_container(inspected: dict[str, t.Any]) -> Container:
-    """A :class:`Container` from ``docker inspect``."""
+def read_container(inspected: dict[str, t.Any], overlays: t.Collection[str] = ()) -> Container:
+    """A :class:`Container` from ``docker inspect``, and the names of overlay networks."""
     labels = inspected["Config"].get("Labels") or {}
     state = inspected["State"]
     return Container(
@@ -326,7 +328,7 @@ def read_container(inspected: dict[str, t.Any]) -> Container:
         health=(state.get("Health") or {}).get("Status", ""),
         image_id=inspected["Image"],
         config_hash=labels.get(COMPOSE_HASH_LABEL, ""),
-        fields=container_fields(inspected),
+        fields=container_fields(inspected, overlays),
         started_at=nanoseconds(state.get("StartedAt", "")),
         number=int(labels.get("com.docker.compose.container-number") or 1),
         ended=ending(state.get("ExitCode") or 0, bool(state.get("OOMKilled")))

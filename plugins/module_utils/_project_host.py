@@ -98,14 +98,23 @@ class ProjectHost:
     def _containers(self) -> list[project.Container]:
         parked = self._parked()
         found = []
-        for inspected in self.docker.project_containers(self.name):
+        for inspected, container in self._inspected():
             stale = tuple(sorted(
                 os.path.relpath(mount["Source"], self.directory)
                 for mount in inspected.get("Mounts") or []
                 if mount["Type"] == "bind" and project.under(mount["Source"], [self.directory])
                 and _is_stale(inspected["State"].get("Pid", 0), mount, parked)))
-            found.append(dataclasses.replace(project.read_container(inspected), stale=stale))
+            found.append(dataclasses.replace(container, stale=stale))
         return found
+
+    def _inspected(self) -> list[tuple[dict[str, t.Any], project.Container]]:
+        """Each container of the project, as the engine shows it and as it is compared."""
+        found = self.docker.project_containers(self.name)
+        overlays = self.docker.overlays({
+            name for inspected in found
+            for name, network in (inspected["NetworkSettings"]["Networks"] or {}).items()
+            if (network.get("IPAMConfig") or {}).get("IPv4Address")})
+        return [(inspected, project.read_container(inspected, overlays)) for inspected in found]
 
     def _strays(self, declared: project.Declared, manifest: project.Manifest) -> tuple[str, ...]:
         """Files of others where only files of ours belong.
@@ -495,8 +504,7 @@ class ProjectHost:
         services = {
             name: {**before.services.get(name, {}), "pending": hashes.get(name, "")} for name in plan.held}
         entries = list(declared.entries.values())
-        for inspected in self.docker.project_containers(self.name):
-            container = project.read_container(inspected)
+        for _inspected, container in self._inspected():
             service = declared.services.get(container.service)
             if service and service.name not in plan.held:
                 services[service.name] = {

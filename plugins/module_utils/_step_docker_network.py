@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker_network import Network, Plan, canonical, decide
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -15,6 +15,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "subnet": {"type": "str", "default": ""},
     "labels": {"type": "dict", "default": {}},
+    "driver": {"type": "str", "choices": ["bridge", "overlay"], "default": "bridge"},
+    "encrypted": {"type": "bool", "default": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -31,15 +33,24 @@ def apply(docker: Docker, plan: Plan, desired: Network) -> None:
     if plan.create:
         subnet = ["--subnet", desired.subnet] if desired.subnet else []
         labels = [arg for key, value in sorted(desired.labels.items()) for arg in ("--label", f"{key}={value}")]
-        docker.run("network", "create", "--driver", desired.driver, *subnet, *labels, desired.name)
+        options = ["--attachable"] if desired.attachable else []
+        options += ["--opt", "encrypted"] if desired.encrypted else []
+        try:
+            docker.run("network", "create", "--driver", desired.driver, *options, *subnet, *labels, desired.name)
+        except CommandFailed:
+            # Another host of the swarm was faster: an overlay is there for all of them.
+            if desired.driver != "overlay" or read(docker, desired.name) is None:
+                raise
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
     docker = Docker(module.run_command)
     present = params["state"] == "present"
+    overlay = params["driver"] == "overlay"
     desired = Network(
-        params["name"], canonical(params["subnet"]), {key: str(value) for key, value in params["labels"].items()})
+        params["name"], canonical(params["subnet"]), {key: str(value) for key, value in params["labels"].items()},
+        driver=params["driver"], attachable=overlay, encrypted=overlay and params["encrypted"])
     current, notices = None, []
     if docker.answers():
         current = read(docker, desired.name)

@@ -14,6 +14,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLO
 
 # What drift_schedule calls its job.
 DRIFT = "drift"
+# What an engine makes when it joins a swarm, and keeps when it leaves.
+WAY_OUT = "docker_gwbridge"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Network:
     name: str
     project: str
     platform: str
+    overlay: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Found:
     networks: tuple[Network, ...] = ()
     images: tuple[Image, ...] = ()
     jobs: tuple[str, ...] = ()  # scheduled by us
+    swarm: str = ""  # the platform that made the swarm this host is in, by its label
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +91,11 @@ class Plan:
     directories: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()  # below the root, but not ours
+    leave_swarm: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.containers or self.networks or self.volumes or self.images or self.directories
-                    or self.jobs)
+                    or self.jobs or self.leave_swarm)
 
     def result(self) -> dict[str, t.Any]:
         """What a module returns about it."""
@@ -103,6 +108,7 @@ class Plan:
             "directories": list(self.directories),
             "jobs": list(self.jobs),
             "foreign": list(self.foreign),
+            "leave_swarm": self.leave_swarm,
         }
 
 
@@ -133,6 +139,9 @@ def decide(
     )
     volumes = tuple(
         volume.name for volume in found.volumes if volume.project in projects or volume.of_platform(prefix))
+    # Unless another platform has a network in it.
+    leave_swarm = found.swarm == prefix and all(
+        network.platform in ("", prefix) for network in found.networks if network.overlay)
     return Plan(
         containers=tuple(
             container for container in found.containers
@@ -140,7 +149,9 @@ def decide(
         ),
         networks=tuple(
             network.name for network in found.networks
-            if network.platform == prefix or network.project in projects
+            # An overlay is gone with the swarm.
+            if (network.platform == prefix or network.project in projects) and not (leave_swarm and network.overlay)
+            or leave_swarm and network.name == WAY_OUT
         ),
         volumes=volumes if delete_data else (),
         kept_volumes=() if delete_data else volumes,
@@ -148,6 +159,7 @@ def decide(
         directories=directories,
         jobs=tuple(name for name in found.jobs if name in {f"{prefix}-{one}" for one in (*components, DRIFT)}),
         foreign=tuple(name for name in found.directories if name not in directories),
+        leave_swarm=leave_swarm,
     )
 
 
@@ -170,6 +182,7 @@ def _some(
         containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
         volumes=tuple(one for one in found.volumes if "app_blue_green" in only or not one.of_platform(prefix)),
         networks=tuple(one for one in found.networks if not one.platform),
+        swarm="",
         jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
     return decide(part, root, prefix, names, delete_data, remove_images=False)
 

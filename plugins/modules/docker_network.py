@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_network
-short_description: One bridge network of the Docker engine
+short_description: One network of the Docker engine
 version_added: "0.1.0"
 description:
   - Creates, replaces or removes the network that the projects of a platform share.
@@ -31,6 +31,19 @@ options:
     description: IPv4 subnet in CIDR notation. Empty lets the engine choose and accepts what it chose.
     type: str
     default: ""
+  driver:
+    description:
+      - V(bridge) joins the containers of this host.
+      - V(overlay) joins those of all hosts of a swarm, which M(mooring.stack.docker_swarm) makes. It is attachable.
+    type: str
+    choices: [bridge, overlay]
+    default: bridge
+    version_added: "0.2.0"
+  encrypted:
+    description: Whether an overlay encrypts what goes between hosts (IPsec). The kernel has to be able to.
+    type: bool
+    default: true
+    version_added: "0.2.0"
   labels:
     description: Labels that the network must carry. Others are left alone.
     type: dict
@@ -49,6 +62,11 @@ EXAMPLES = r"""
   mooring.stack.docker_network:
     name: mooring
     subnet: 198.51.100.0/24
+
+- name: Create one that the hosts of a swarm share
+  mooring.stack.docker_network:
+    name: mooring
+    driver: overlay
 
 - name: Remove the platform network
   mooring.stack.docker_network:

@@ -14,6 +14,7 @@ description:
   - Removes the containers, networks, directories and images of the platform, and its volumes if O(data=delete).
   - Removes only what manifests and labels say is ours. Other containers, volumes and images are never touched; a
     directory below O(root) that is not ours stays and is named in RV(foreign).
+  - A swarm that the platform made is left, unless another platform has a network in it.
   - The Docker engine stays.
 options:
   root:
@@ -127,6 +128,10 @@ foreign:
   returned: always
   type: list
   elements: str
+leave_swarm:
+  description: Whether the host left the swarm that joins the platform's hosts.
+  returned: always
+  type: bool
 left:
   description: What could not be removed, and why. An image that another container uses is no failure.
   returned: always
@@ -142,6 +147,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
+from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import PLATFORM_LABEL
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
 from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
 from ansible_collections.mooring.stack.plugins.module_utils._images import REPLACED, noted
@@ -208,11 +214,14 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
             Network(
                 network["Name"],
                 (network.get("Labels") or {}).get(PROJECT, ""),
-                (network.get("Labels") or {}).get("mooring.platform", ""),
+                (network.get("Labels") or {}).get(PLATFORM_LABEL, ""),
+                network["Driver"] == "overlay",
             )
             for network in docker.inspect("network", docker.run("network", "ls", "--quiet").split())
         ),
         images=read_images(docker),
+        swarm=((docker.info().get("Swarm") or {}).get("Cluster") or {}).get("Spec", {}).get("Labels", {}).get(
+            PLATFORM_LABEL, ""),
     )
 
 
@@ -248,6 +257,11 @@ def apply(module: AnsibleModule, docker: Docker, root: pathlib.Path, plan: Plan)
     if ids:
         docker.run("stop", "--time", str(STOP_SECONDS), *ids)
         docker.run("rm", "--force", "--volumes", *ids)  # its anonymous volumes; named ones stay
+    if plan.leave_swarm:
+        # The other hosts need not wait for this one any more; the last one, or one whose swarm has lost its leader,
+        # cannot step down and only leaves.
+        docker.succeeds("node", "demote", "self")
+        docker.run("swarm", "leave", "--force")
     for network in plan.networks:
         attempt(f"network {network}", "network", "rm", network)
     if plan.volumes:

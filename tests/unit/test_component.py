@@ -221,7 +221,8 @@ def test_arguments_are_completed_and_secrets_known_also_when_another_step_is_wro
         parse([{"redis_server": {}}, {"mysql_grants": {"socket": "/s", "login_password": "sesame-open"}}], secrets)
     assert secrets == {"sesame-open"}
     (step,) = parse([{"docker_network": {"name": "n"}}], secrets)
-    assert step.params({}, secrets) == {"name": "n", "subnet": "", "labels": {}, "state": "present"}
+    assert step.params({}, secrets) == {
+        "name": "n", "subnet": "", "labels": {}, "state": "present", "driver": "bridge", "encrypted": True}
 
 
 @pytest.mark.parametrize("name", component.NAMES)

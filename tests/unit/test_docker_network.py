@@ -10,6 +10,7 @@ import types
 
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _step_docker_network as step
+from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed
 from ansible_collections.mooring.stack.plugins.module_utils._docker_network import Network, canonical, decide
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
@@ -93,8 +94,45 @@ def test_check_mode_without_an_engine(
     """On a bare host the network will be made; a stopped engine has its networks, and nobody can see which."""
     silent = types.SimpleNamespace(answers=lambda: False, installed=lambda: installed)
     monkeypatch.setattr(step, "Docker", lambda _run: silent)
-    params = {"name": "mooring", "subnet": "", "labels": {}, "state": "present"}
+    params = {"name": "mooring", "subnet": "", "labels": {}, "state": "present", "driver": "bridge", "encrypted": True}
     result = step.converge(types.SimpleNamespace(check_mode=True, run_command=None), params)
     assert (result["changed"], len(result["notices"])) == (changed, notices)
     with pytest.raises(MooringError, match="No Docker engine answers"):
         step.converge(types.SimpleNamespace(check_mode=False, run_command=None), params)
+
+
+# docker 26.1.5, shortened
+OVERLAY = {
+    "Name": "mooring", "Driver": "overlay", "Attachable": True, "IPAM": {"Config": [{"Subnet": "172.30.1.0/24"}]},
+    "Containers": {"e9d0": {"Name": "mooring-demo-blue-app-1"}, "lb-mooring": {"Name": "mooring-endpoint"}},
+    "Options": {"com.docker.network.driver.overlay.vxlanid_list": "4097", "encrypted": ""},
+    "Labels": {"mooring.platform": "mooring"},
+}
+
+
+def test_an_overlay() -> None:
+    found = Network.from_inspect(OVERLAY)
+    assert found.containers == ("mooring-demo-blue-app-1",), "the network's own end is nobody's container"
+    wish = Network("mooring", "", {"mooring.platform": "mooring"}, driver="overlay", attachable=True, encrypted=True)
+    assert not decide(found, wish, present=True).changes_anything
+    unused = dataclasses.replace(found, containers=())
+    (plain,) = decide(unused, dataclasses.replace(wish, encrypted=False), present=True).differences
+    assert (plain.field, plain.expected, plain.found) == ("encrypted", False, True)
+    with pytest.raises(MooringError, match="its driver is overlay, not bridge"):
+        decide(found, dataclasses.replace(WISH, subnet=""), present=True)
+
+
+@pytest.mark.parametrize(("driver", "there", "fails"), [
+    ("overlay", True, False), ("overlay", False, True), ("bridge", True, True)])
+def test_another_host_may_be_faster(driver: str, there: bool, fails: bool) -> None:
+    def refuse(*_args: str) -> str:
+        raise CommandFailed(["docker", "network", "create"], 1, "", "network with name mooring already exists")
+
+    docker = types.SimpleNamespace(run=refuse, inspect=lambda _kind, _names: [OVERLAY] if there else [])
+    wish = Network("mooring", driver=driver, attachable=driver == "overlay")
+    plan = decide(None, wish, present=True)
+    if fails:
+        with pytest.raises(CommandFailed):
+            step.apply(docker, plan, wish)
+    else:
+        step.apply(docker, plan, wish)

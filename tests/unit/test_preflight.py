@@ -599,6 +599,65 @@ def test_groups_without_hosts(groups, expected):
     assert any(expected in line for line in found), found
 
 
+SWARM = {"one": "10.20.0.11", "two": "10.20.0.12", "three": "10.20.0.13"}
+
+
+def several(changes=None, groups=None, swarm=None, **others):
+    """Lines about the good host as one of three; ``others`` are groups of the other two."""
+    found = inventory(changes, groups=groups)
+    (one,) = found.hosts
+    for name in ("two", "three"):
+        host = Host(name, {"docker_engine", *others.get(name, [])}, {}, [], FACTS)
+        found.hosts.append(host)
+    for host in found.hosts:
+        host.settings["docker_engine_swarm"] = Setting(swarm or SWARM, "group_vars/docker_engine.yml:1")
+    return [problem.line() for problem in judge(found)]
+
+
+def test_three_hosts_are_one_network():
+    groups = {"docker_engine", "nginx_certbot", "app_blue_green", "acme_test_ca"}
+    route = {"nginx_certbot_routes": [{"path": "/shop", "application": "shop"},
+                                      {"path": "/prometheus/", "upstream": "http://prometheus:9090"}]}
+    (line,) = [line for line in several(route, groups) if "prometheus" in line]
+    assert "leads to 'prometheus', which no component of this host has" in line
+    assert not [line for line in several(route, groups, two=["monitoring"]) if "prometheus" in line and "leads" in line]
+
+
+@pytest.mark.parametrize("swarm, expected", [
+    ({"two": "10.20.0.12", "three": "10.20.0.13"}, "does not list one itself. Add one with its address"),
+    ({**SWARM, "four": "10.20.0.14"}, "lists 'four', which is no host of the group docker_engine"),
+    ({**SWARM, "two": ""}, "gives two no address. Write the one at which"),
+    ({**SWARM, "two": "two.our.test"}, "gives two 'two.our.test', which is no IP address"),
+    ({**SWARM, "two": "127.0.0.1"}, "gives two the address 127.0.0.1, at which no other host reaches it"),
+    ({**SWARM, "two": "10.20.0.11"}, "gives two the address of one"),
+    ({**SWARM, "two": "172.30.0.2"}, "gives two the address 172.30.0.2, which lies in docker_engine_swarm_pool"),
+    ({f"h{number}": f"10.20.0.{number}" for number in range(1, 9)}, "lists 8 hosts, and a swarm of managers works"),
+])
+def test_bad_swarms(swarm, expected):
+    found = several({"docker_engine_swarm_pool": "172.30.0.0/16"}, swarm=swarm)
+    assert any("docker_engine_swarm" in line and f": {expected}" in line for line in found), found
+
+
+def test_a_component_is_on_one_host_of_a_network():
+    found = several(two=["data_stores", "monitoring"])
+    (line,) = [line for line in found if "as well" in line and "one/" in line]
+    assert line.startswith("one/data_stores: inventory: data_stores is on two as well")
+
+
+def test_pools_that_overlap():
+    changes = {"docker_engine_swarm_pool": "172.29.0.0/16",
+               "docker_engine_address_pools": [{"base": "172.28.0.0/15", "size": 24}]}
+    assert any("172.29.0.0/16 overlaps docker_engine_address_pools (172.28.0.0/15)" in line
+               for line in several(changes))
+    assert not [line for line in lines(changes) if "overlaps" in line], "one host has no swarm"
+
+
+def test_hosts_that_disagree_about_the_swarm():
+    found = inventory({"docker_engine_swarm": SWARM})
+    found.hosts += [Host(name, {"docker_engine"}, {}, [], FACTS) for name in ("two", "three")]
+    assert any("is another on two" in problem.line() for problem in judge(found))
+
+
 def test_a_machine_that_only_runs_the_drift_check_needs_no_engine_and_may_be_small():
     small = {"memory": 1024**3, "mounts": {"/": 1024**3}}
     found = lines(facts=small, groups={"drift_schedule"})

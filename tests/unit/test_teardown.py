@@ -138,6 +138,32 @@ def test_networks(network, ours):
     assert bool(plan(Found(networks=(network,))).networks) is ours
 
 
+@pytest.mark.parametrize("found, leaves", [
+    (Found(swarm="mooring", networks=(Network("mooring", "", "mooring", overlay=True),)), True),
+    (Found(swarm="mooring", networks=(Network("ingress", "", "", overlay=True),)), True),
+    # Somebody's swarm, another platform's, and ours with a network of another platform in it.
+    (Found(swarm=""), False),
+    (Found(swarm="two"), False),
+    (Found(swarm="mooring", networks=(Network("two", "", "two", overlay=True),)), False),
+    (Found(swarm="mooring", networks=(Network("two", "", "two"),)), True),
+])
+def test_the_swarm_is_left_by_those_who_made_it(found, leaves):
+    decided = plan(found)
+    assert decided.leave_swarm is leaves
+    assert "mooring" not in decided.networks, "an overlay goes with the swarm"
+
+
+def test_what_an_engine_keeps_of_a_swarm_goes_too():
+    networks = (Network("docker_gwbridge", "", ""), Network("bridge", "", ""), Network("mooring", "", "mooring", True))
+    assert plan(Found(swarm="mooring", networks=networks)).networks == ("docker_gwbridge",)
+    assert plan(Found(swarm="", networks=networks)).networks == ("mooring",)
+
+
+def test_one_component_leaves_no_swarm():
+    found = Found(directories=("data_stores",), projects=("data_stores",), swarm="mooring")
+    assert not decide(found, "/opt/mooring", "mooring", COMPONENTS, True, True, only=["data_stores"]).leave_swarm
+
+
 @pytest.mark.parametrize("image, removed", [
     (Image("sha256:1", ("mooring.local/redis:8",)), ("mooring.local/redis:8",)),
     (Image("sha256:1", (), replaced=True), ("sha256:1",)),
@@ -174,12 +200,13 @@ def test_only_a_state_directory_is_removed_on_the_controller(tmp_path):
 
 def test_the_report_names_what_stays():
     kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "foreign", "left")
-    empty = dict.fromkeys(kinds, [])
+    empty = {**dict.fromkeys(kinds, []), "leave_swarm": False}
     assert report(empty) == ["There was nothing to remove."]
     some = {"containers": ["a"], "directories": ["b", "c"], "kept_volumes": ["v"], "foreign": ["f"],
-            "left": ["image i: used"]}
+            "left": ["image i: used"], "leave_swarm": True}
     assert report({**empty, **some}) == [
         "Removed 1 container, 2 directories.",
+        "Left the swarm of the platform's hosts.",
         "Kept with their data: v.",
         "Not ours, left where they are: f.",
         "Could not remove image i: used",
