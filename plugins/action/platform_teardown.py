@@ -73,7 +73,7 @@ def remove_secrets(directory: pathlib.Path) -> bool:
 def report(result: dict[str, t.Any]) -> list[str]:
     """What happened, in words."""
     kinds = {"containers": "container", "networks": "network", "volumes": "volume", "images": "image",
-             "directories": "directory", "jobs": "job"}
+             "directories": "directory", "jobs": "job", "registries": "registry login"}
     removed = ", ".join(
         f"{len(result[many])} {one if len(result[many]) == 1 else many}" for many, one in kinds.items() if result[many])
     lines = [f"Removed {removed}." if removed else "There was nothing to remove."]

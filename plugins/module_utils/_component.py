@@ -34,9 +34,9 @@ Offers = dict[str, dict[str, t.Any]]
 NAMES = (
     "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "container_logs",
     "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "docker_swarm",
-    "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users", "kibana_objects", "mysql_grants",
-    "platform_status", "postgres_databases", "preflight_facts", "prometheus_targets", "redis_server", "release_info",
-    "release_switch", "shared_directory",
+    "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users",
+    "kibana_objects", "mysql_grants", "platform_status", "postgres_databases", "preflight_facts",
+    "prometheus_targets", "redis_server", "registry_logins", "release_info", "release_switch", "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -134,6 +134,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_prometheus_targets as code
     elif name == "redis_server":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_redis_server as code
+    elif name == "registry_logins":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_registry_logins as code
     elif name == "release_info":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_info as code
     elif name == "release_switch":

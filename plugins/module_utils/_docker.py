@@ -97,7 +97,7 @@ class Docker:
         self.binary = binary
 
     def _ask(self, question: str, body: t.Any = None) -> tuple[int, t.Any] | None:
-        """Status and document of ``GET question``, or of a POST of ``body``; None where nobody answers at the socket."""
+        """Status and document of ``GET question``, or of a POST of ``body``; None where nobody answers."""
         if not self._path:
             return None
         try:
@@ -129,8 +129,8 @@ class Docker:
     def _expected(self, path: str, answer: tuple[int, t.Any] | None) -> tuple[int, t.Any]:
         if answer is None:
             raise MooringError(
-                f"The Docker engine does not answer {path} at {self._path or SOCKET}. Run the docker_engine role first, "
-                "and without DOCKER_HOST and DOCKER_CONTEXT.")
+                f"The Docker engine does not answer {path} at {self._path or SOCKET}. Run the docker_engine role "
+                "first, and without DOCKER_HOST and DOCKER_CONTEXT.")
         return answer
 
     def installed(self) -> bool:

@@ -137,5 +137,5 @@ def _notices(now: Swarm, wish: Wish) -> t.Iterator[str]:
                    "'docker swarm leave --force' on it first.")
     for member in now.members:
         if not member.answers:
-            yield (f"The host {member.name} ({member.address}) is in the swarm and does not answer the others. If it is "
-                   f"gone for good, on another: docker node demote {member.id} && docker node rm {member.id}.")
+            yield (f"The host {member.name} ({member.address}) is in the swarm and does not answer the others. If it "
+                   f"is gone for good, on another: docker node demote {member.id} && docker node rm {member.id}.")

@@ -573,7 +573,7 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
                                   f"Put {host.name} into the group {needed} in {hosts_file}")
 
 
-# Components that every host of a swarm may run: none of their services has a name that the network could hold once only.
+# Components that every host of a swarm may run: none of their services has a name that a network can hold only once.
 ON_EVERY_HOST = {"docker_engine", "distro_images", "drift_schedule", "monitoring"}
 
 

@@ -76,6 +76,7 @@ class Found:
     networks: tuple[Network, ...] = ()
     images: tuple[Image, ...] = ()
     jobs: tuple[str, ...] = ()  # scheduled by us
+    registries: tuple[str, ...] = ()  # that we logged in to
     swarm: str = ""  # the platform that made the swarm this host is in, by its label
 
 
@@ -92,10 +93,11 @@ class Plan:
     jobs: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()  # below the root, but not ours
     leave_swarm: bool = False
+    registries: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.containers or self.networks or self.volumes or self.images or self.directories
-                    or self.jobs or self.leave_swarm)
+                    or self.jobs or self.leave_swarm or self.registries)
 
     def result(self) -> dict[str, t.Any]:
         """What a module returns about it."""
@@ -109,6 +111,7 @@ class Plan:
             "jobs": list(self.jobs),
             "foreign": list(self.foreign),
             "leave_swarm": self.leave_swarm,
+            "registries": list(self.registries),
         }
 
 
@@ -160,6 +163,7 @@ def decide(
         jobs=tuple(name for name in found.jobs if name in {f"{prefix}-{one}" for one in (*components, DRIFT)}),
         foreign=tuple(name for name in found.directories if name not in directories),
         leave_swarm=leave_swarm,
+        registries=found.registries,
     )
 
 
@@ -182,6 +186,7 @@ def _some(
         containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
         volumes=tuple(one for one in found.volumes if "app_blue_green" in only or not one.of_platform(prefix)),
         networks=tuple(one for one in found.networks if not one.platform),
+        registries=(),
         swarm="",
         jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
     return decide(part, root, prefix, names, delete_data, remove_images=False)

@@ -9,7 +9,7 @@ module: docker_swarm
 short_description: A host's membership in the swarm that joins the platform's hosts
 version_added: "0.2.0"
 description:
-  - Makes a swarm, or joins one, so that the hosts of a platform share an overlay network. Nothing else of Swarm is used.
+  - Makes a swarm, or joins one, so that the hosts of a platform share an overlay network. Nothing else of it is used.
   - Every host is a manager. Compose looks for a network before it makes a container, and a worker does not know a
     network that none of its containers uses yet. More than half of the hosts have to run for a container to start.
   - With fewer than two O(hosts) it does nothing.

@@ -128,6 +128,11 @@ foreign:
   returned: always
   type: list
   elements: str
+registries:
+  description: Container registries that the host was logged out of.
+  returned: always
+  type: list
+  elements: str
 leave_swarm:
   description: Whether the host left the swarm that joins the platform's hosts.
   returned: always
@@ -151,6 +156,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
 from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
 from ansible_collections.mooring.stack.plugins.module_utils._images import REPLACED, noted
+from ansible_collections.mooring.stack.plugins.module_utils._registry_logins import NOTE
+from ansible_collections.mooring.stack.plugins.module_utils._step_registry_logins import noted as registries
 from ansible_collections.mooring.stack.plugins.module_utils._step_schedule import jobs, unschedule
 from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Container,
@@ -185,6 +192,7 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
         projects=tuple(entry.name for entry in entries if (entry / ".mooring" / "manifest.json").exists()),
         applications=tuple(path.stem for path in sorted((root / "app_blue_green").glob("*.json"))),
         jobs=tuple(jobs()),
+        registries=tuple(registries()),
     )
     if not docker.answers():
         if files.projects:
@@ -266,6 +274,10 @@ def apply(module: AnsibleModule, docker: Docker, root: pathlib.Path, plan: Plan)
         attempt(f"network {network}", "network", "rm", network)
     if plan.volumes:
         docker.run("volume", "rm", *plan.volumes)
+    for registry in plan.registries:
+        attempt(f"login to {registry}", "logout", registry)
+    if plan.registries:
+        pathlib.Path(NOTE).unlink(missing_ok=True)
     for image in plan.images:
         attempt(f"image {image}", "image", "rm", image)
     if plan.images:

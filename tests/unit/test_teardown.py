@@ -199,7 +199,8 @@ def test_only_a_state_directory_is_removed_on_the_controller(tmp_path):
 
 
 def test_the_report_names_what_stays():
-    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "foreign", "left")
+    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "foreign", "left",
+             "registries")
     empty = {**dict.fromkeys(kinds, []), "leave_swarm": False}
     assert report(empty) == ["There was nothing to remove."]
     some = {"containers": ["a"], "directories": ["b", "c"], "kept_volumes": ["v"], "foreign": ["f"],
@@ -216,7 +217,7 @@ def test_the_report_names_what_stays():
 def test_a_plan_is_true_if_it_removes_something():
     assert all(
         dataclasses.replace(plan(Found()), **{kind: ("x",)})
-        for kind in ("containers", "networks", "volumes", "images", "directories", "jobs")
+        for kind in ("containers", "networks", "volumes", "images", "directories", "jobs", "registries")
     )
 
 
