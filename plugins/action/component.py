@@ -37,6 +37,9 @@ class ActionModule(ActionBase):
         for step in result.get("steps") or ():
             # Projects are told apart by their names, everything else by the step's.
             _steps.print_changes(step.get("name", step["step"]), step, said)
+        if result.get("failed") and not _steps.display.verbosity:
+            # All of it has been said, and Ansible would print it again behind the message.
+            result.pop("steps", None)
         return result
 
     def _complete(self, given: t.Any, task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -32,6 +32,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._differences import 
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
+from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone
 
 KEPT_VERSIONS = 3
 PLACEHOLDER_LIFETIME = dt.timedelta(days=3650)
@@ -261,6 +262,10 @@ class Proxy:
                 return ""
         return self.docker.address(self.container, self.network)
 
+    def near(self) -> t.ContextManager[None]:
+        """From where its address is right."""
+        return contextlib.nullcontext() if self.inside else self.docker.inside(self.container)
+
     def reload(self) -> None:
         """Let a proxy that keeps what it has read read its certificates again."""
         if self.reload_command:
@@ -277,11 +282,12 @@ class Proxy:
         context.verify_mode = ssl.CERT_NONE
         try:
             with (
+                self.near(),
                 socket.create_connection((address, 443), timeout=5) as connection,
                 context.wrap_socket(connection, server_hostname=domain.replace("*", "any")) as tls,
             ):
                 return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
-        except OSError:
+        except (OSError, Gone):
             return ""
 
     def confirm(self, address: str, desired: certs.Desired, fingerprint: str) -> None:
@@ -302,7 +308,8 @@ class Proxy:
     def check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:
         """Fetch a token the way the CA will; raises before any order is spent."""
         files.make_directory(webroot, 0o755, owner, owner)
-        with files.acting_as(owner):
+        # First the network, because another user may not enter it.
+        with self.near(), files.acting_as(owner):
             self._check_challenge(address, webroot, domains, owner)
 
     def _check_challenge(self, address: str, webroot: str, domains: tuple[str, ...], owner: int) -> None:

@@ -23,6 +23,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone, network_of
 from ansible_collections.mooring.stack.plugins.module_utils._unix_http import UnixConnection
 
 Run = t.Callable[..., "tuple[int, str, str]"]
@@ -245,7 +246,7 @@ class Docker:
             one["Name"] for one in self.inspect("network", sorted(networks)) if one["Driver"] == "overlay")
 
     def address(self, container: str, network: str) -> str:
-        """Address of a container on a network, "" where it does not run."""
+        """Address of a container on a network, "" where it does not run. Ask there from :meth:`inside` it."""
         found = self._running(container)
         return str((found["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress", "")) if found else ""
 
@@ -259,6 +260,15 @@ class Docker:
         """Number of a container's first process on this host, 0 where it does not run."""
         found = self._running(container)
         return int(found["State"]["Pid"]) if found else 0
+
+    @contextlib.contextmanager
+    def inside(self, container: str) -> t.Iterator[None]:
+        """This thread in the network of a container; raises :class:`Gone` where it does not run."""
+        process = self.process(container)
+        if not process:
+            raise Gone(f"The container {container} does not run; start it, then run this again.")
+        with network_of(process):
+            yield
 
     def _running(self, container: str) -> dict[str, t.Any] | None:
         """``docker inspect`` of a container that runs; None where it does not: there may be no engine at all yet."""

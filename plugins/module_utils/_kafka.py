@@ -12,9 +12,7 @@ published, and what the broker advertises (localhost) is right from there.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
-import os
 import ssl
 import time
 import typing as t
@@ -23,14 +21,13 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker import Docke
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_topics import Topic
 from ansible_collections.mooring.stack.plugins.module_utils._kafka_users import Acl, Users
+from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone
 
 TIMEOUT_MS = 15_000
 # A login that is refused is tried again for as long as the time lasts, so it is short.
 LOGIN_MS = 3_000
 MECHANISM = "SCRAM-SHA-512"
 ITERATIONS = 8192
-# <sched.h>
-CLONE_NEWNET = 0x40000000
 
 
 class BrokerGone(MooringError):
@@ -39,32 +36,6 @@ class BrokerGone(MooringError):
 
 class NoAuthorizer(MooringError):
     """The broker runs without what keeps users' rights."""
-
-
-@contextlib.contextmanager
-def network_of(process: int) -> t.Iterator[None]:
-    """This thread, and the threads that it starts, in the network of another process (setns(2)); takes root.
-
-    Raises :class:`MooringError`, for a process that is gone :class:`BrokerGone`.
-    """
-    with contextlib.ExitStack() as open_files:
-        home = open_files.enter_context(open("/proc/thread-self/ns/net", "rb"))
-        try:
-            there = open_files.enter_context(open(f"/proc/{process}/ns/net", "rb"))
-        except OSError as error:
-            raise BrokerGone(f"The broker's network cannot be entered: {error.strerror}. Did it just stop?") from error
-        _enter(there.fileno())
-        try:
-            yield
-        finally:
-            _enter(home.fileno())
-
-
-def _enter(namespace: int) -> None:
-    # os.setns came with Python 3.12.
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, CLONE_NEWNET):
-        raise MooringError(f"The broker's network cannot be entered: {os.strerror(ctypes.get_errno())}.")
 
 
 def _library() -> t.Any:
@@ -281,8 +252,8 @@ class Broker:
 @contextlib.contextmanager
 def session(docker: Docker, container: str, address: str) -> t.Iterator[Broker]:
     """The broker in a container; raises :class:`BrokerGone` where it does not run or answer."""
-    process = docker.process(container)
-    if not process:
-        raise BrokerGone(f"The container {container} does not run; start it, then run this again.")
-    with network_of(process), contextlib.closing(Broker(address)) as broker:
-        yield broker
+    try:
+        with docker.inside(container), contextlib.closing(Broker(address)) as broker:
+            yield broker
+    except Gone as error:
+        raise BrokerGone(str(error)) from error

@@ -20,6 +20,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
+from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone, network_of
 from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, view
 
 try:
@@ -115,7 +116,7 @@ class Host:
             # The container is looked up again only after a refusal: it may have
             # been restarted at another address.
             while running.address and in_a_row < readiness.successes:
-                why = _refusal(running.address, port, readiness, search)
+                why = _refusal(running, port, readiness, search)
                 in_a_row = in_a_row + 1 if why is None else 0
                 if why is not None:
                     break
@@ -155,7 +156,7 @@ class Host:
                 # A restarted container's state no longer says why.
                 why = why and (self.docker.last_ending(one.container, begin, time.time()) or why)
                 if why is None:
-                    refusal = _refusal(one.address, port, readiness, search)
+                    refusal = _refusal(one, port, readiness, search)
                     refused[number] = refused[number] + 1 if refusal else 0
                     if refused[number] >= readiness.successes:
                         why = f"{refusal}, {refused[number]} times in a row"
@@ -201,11 +202,12 @@ class Listener:
         return not poll.poll(0) and _ancestors() == self._ancestors
 
 
-def _refusal(address: str, port: int, readiness: _release.Readiness,
+def _refusal(replica: _release.Colour, port: int, readiness: _release.Readiness,
              search: t.Callable[[str, t.Any], t.Any] | None) -> str | None:
     try:
-        answer = ask(readiness.url(address, port))
-    except Unreachable as error:
+        with network_of(replica.pid):
+            answer = ask(readiness.url(replica.address, port))
+    except (Unreachable, Gone) as error:
         return f"does not answer ({error})"
     if search is None or not readiness.condition:
         return readiness.refusal(answer.status, answer.body)

@@ -59,13 +59,16 @@ def fetch(url: str, address: str, ca_file: str) -> bytes:
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read the file and the CA, decide, write; the result. Raises :class:`MooringError`."""
     held = (files.read_text(params["path"]) or "").encode("utf-8", "surrogateescape")
-    address = Docker(module.run_command).address(params["container"], params["network"])
+    docker = Docker(module.run_command)
+    address = docker.address(params["container"], params["network"])
     if not address and not module.check_mode:
         raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
     # In check mode a CA that does not run, or is up for a moment between two crashes, will start with a new root.
     current = b""
     try:
-        current = fetch(params["url"], address, params["ca_file"]) if address else b""
+        if address:
+            with docker.inside(params["container"]):
+                current = fetch(params["url"], address, params["ca_file"])
     except MooringError:
         if not module.check_mode:
             raise

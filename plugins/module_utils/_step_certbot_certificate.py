@@ -161,8 +161,9 @@ class Run:
         self.ask = ask
         self.serving = params["state"] == "present"
         # A root that is not there yet, as before the test CA's first start, is no reason to replace anything.
+        # Nor has a bare host, of which check mode reads, the library yet; where there is a certificate, that is told.
         root = params["trusted_root"] or ""
-        self.roots = root if root and os.path.exists(root) else ""
+        self.roots = root if root and os.path.exists(root) and x509.IMPORT_ERROR is None else ""
         self.store = Store(params["certificates_dir"], params["owner"], self.roots)
         self.ledger = Ledger(params["ledger"] or "", params["owner"])
         self.proxy = Proxy(docker, params["proxy_container"] or "", params["network"] or "", params["reload_command"],

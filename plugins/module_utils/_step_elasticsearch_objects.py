@@ -161,10 +161,12 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
         return _result(objects.decide(declared, Found({})))
     plan = Plan()
     try:
-        address = Docker(module.run_command).address(params["container"], params["network"])
+        docker = Docker(module.run_command)
+        address = docker.address(params["container"], params["network"])
         if not address:
             raise Gone(f"The container {params['container']} does not run.")
-        with Elasticsearch(address, params["login_user"], params["login_password"]) as server:
+        with (docker.inside(params["container"]),
+              Elasticsearch(address, params["login_user"], params["login_password"]) as server):
             wait_for_login(server, params, not module.check_mode)
             found = read(server, declared)
             plan = objects.decide(declared, found)

@@ -61,11 +61,13 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     login = (params["login_user"], params["login_password"] or "") if params["login_user"] else None
     before = recorded(params["record"])
     names = tuple(sorted(f"{one['type']}/{one['id']}" for one in objects))
-    address = Docker(module.run_command).address(params["container"], params["network"])
+    docker = Docker(module.run_command)
+    address = docker.address(params["container"], params["network"])
     notices: list[str] = []
     if address:
         try:
-            answer = send(address, params["port"], kibana.export_request(params["base_path"], objects, login))
+            with docker.inside(params["container"]):
+                answer = send(address, params["port"], kibana.export_request(params["base_path"], objects, login))
             not_there = kibana.missing(*answer)
         except MooringError as error:
             # It starts, or an account is still to be made.
@@ -80,7 +82,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     result = {"changed": plan.changes_anything, "notices": notices,
               "differences": [one.as_dict() for one in differences(objects, plan, not_there)]}
     if plan.changes_anything and not module.check_mode:
-        answer = send(address, params["port"], kibana.import_request(params["base_path"], objects, login))
+        with docker.inside(params["container"]):
+            answer = send(address, params["port"], kibana.import_request(params["base_path"], objects, login))
         kibana.imported(*answer, objects)
         files.write_file(params["record"], json.dumps({"imported": kibana.digest(objects)}).encode() + b"\n", 0o600)
     return result

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import typing as t
@@ -164,6 +165,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     if params["old_password_hours"] < 0:
         raise MooringError("old_password_hours is a number of hours, at least 0.")
     mysql, address, notices = None, "", []
+    docker = Docker(module.run_command)
     # What is declared wrong is said before anybody asks the server.
     accounts = [desired_account(one) for one in params["accounts"]]
     if not module.check_mode or server_expected(params["socket"]):
@@ -174,7 +176,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
                 raise
             notices.append(f"{error} Its accounts were not compared.")
     if mysql:
-        address = address_of(params, Docker(module.run_command), module.check_mode) if params["verify"] else ""
+        address = address_of(params, docker, module.check_mode) if params["verify"] else ""
         if not module.check_mode:
             mysql.lock()
     recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
@@ -199,8 +201,10 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             prove(server, left, target.with_password)
             if address:
                 schemas = sorted({*params["schemas"], "mysql"} & server.schemas)
-                unreached, result["refused_probes"] = prove_from_outside(
-                    mysql, server, target.with_password, schemas, address)
+                near = docker.inside(params["container"]) if not params["address"] else contextlib.nullcontext()
+                with near:
+                    unreached, result["refused_probes"] = prove_from_outside(
+                        mysql, server, target.with_password, schemas, address)
         except MooringError as error:
             raise MooringError(str(error), **{**result, "notices": notices, **error.details}) from error
     if mysql:

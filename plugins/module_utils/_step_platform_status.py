@@ -117,14 +117,16 @@ def read_monitoring(docker: Docker, params: dict[str, t.Any]) -> tuple[Monitorin
     """What Prometheus says, and why it says nothing; None where there is none, or where it does not answer."""
     if not pathlib.Path(params["root"], "monitoring", "compose.yml").is_file():
         return None, ""
-    address = docker.address(f"{params['prefix']}-monitoring-prometheus-1", params["network"])
+    container = f"{params['prefix']}-monitoring-prometheus-1"
+    address = docker.address(container, params["network"])
     if not address:
         return None, "Prometheus does not run, so nobody knows of alerts."
     try:
         prometheus = Prometheus(address, "/prometheus/")
-        view = prometheus.view()
-        up = sum(target.health == "up" for target in view.targets)
-        return Monitoring(up, len(view.targets), view.rules, tuple(prometheus.alerts())), ""
+        with docker.inside(container):
+            view = prometheus.view()
+            up = sum(target.health == "up" for target in view.targets)
+            return Monitoring(up, len(view.targets), view.rules, tuple(prometheus.alerts())), ""
     except MooringError as error:
         return None, f"Nobody knows of alerts: {error}"
 

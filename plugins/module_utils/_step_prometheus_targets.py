@@ -81,12 +81,20 @@ def wait(prometheus: Prometheus, since: float, params: dict[str, t.Any]) -> tupl
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Look; changes nothing. Raises :class:`MooringError` for what a run should have brought about."""
-    result: dict[str, t.Any] = {"changed": False, "differences": [], "notices": [], "up": 0, "targets": 0, "rules": 0}
-    address = Docker(module.run_command).address(params["container"], params["network"])
-    if not address:
-        if module.check_mode:
-            return result
-        raise MooringError(f"The container {params['container']} does not run; start it, then run this again.")
+    docker = Docker(module.run_command)
+    address = docker.address(params["container"], params["network"])
+    if not address and module.check_mode:
+        return _nothing()
+    with docker.inside(params["container"]):
+        return _look(module, params, address)
+
+
+def _nothing() -> dict[str, t.Any]:
+    return {"changed": False, "differences": [], "notices": [], "up": 0, "targets": 0, "rules": 0}
+
+
+def _look(module: t.Any, params: dict[str, t.Any], address: str) -> dict[str, t.Any]:
+    result = _nothing()
     prometheus = Prometheus(address, params["path"])
     since = changed_at(params["configuration"])
     if module.check_mode:

@@ -17,7 +17,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._registry_logins imp
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "dict", "default": [], "options": {
-        "address": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
         "username": {"type": "str", "required": True},
         "password": {"type": "str", "required": True, "no_log": True},
     }},
@@ -63,7 +63,7 @@ def apply(docker: Docker, plan: Plan, wished: t.Mapping[str, Login]) -> None:
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
-    wished = {one["address"]: Login(one["username"], one["password"]) for one in params["registries"]}
+    wished = {one["name"]: Login(one["username"], one["password"]) for one in params["registries"]}
     plan = decide(logins(files.read_text(config_path()), config_path()), noted(), wished)
     if plan.changes_anything and not module.check_mode:
         apply(Docker(module.run_command), plan, wished)

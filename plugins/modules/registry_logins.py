@@ -19,7 +19,7 @@ options:
     elements: dict
     default: []
     suboptions:
-      address:
+      name:
         description: Name of the registry as images have it, with the port if it has one; C(docker.io) is Docker Hub.
         type: str
         required: true
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 - name: Let the host pull our own images
   mooring.stack.registry_logins:
     registries:
-      - address: registry.example.com
+      - name: registry.example.com
         username: platform
         password: "{{ vault_registry_password }}"
 """

@@ -5,6 +5,7 @@
 """Containers that behave like servers, for tests that need real hosts.
 
     lab.py up LAB NODE [--release trixie] [--variant bare|engine] [--init systemd|none] [--load IMAGE ...]
+                       [--seat NUMBER] [--user NAME]
     lab.py load LAB NODE IMAGE...
     lab.py address LAB NODE
     lab.py exec LAB NODE COMMAND...
@@ -13,7 +14,9 @@
     lab.py down LAB [NODE ...]
     lab.py images                  build every node image that is not up to date
 
-A lab is a set of nodes with one name. Node images are made from distribution
+A lab is a set of nodes with one name. Nodes with a seat have addresses of their
+own that survive a restart, in a network that the lab's town (town.py) is part of,
+and in a private one. With a user they are reached by one that needs sudo. Node images are made from distribution
 packages (mmdebstrap, then docker build), carry a digest of their recipe and are
 reused until it changes; mooring.lab/witness:1 is a 2 MB image that can be loaded
 anywhere. Everything created carries the label ``mooring.lab``;
@@ -27,6 +30,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import ipaddress
 import json
 import os
 import pathlib
@@ -46,6 +50,7 @@ CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 RELEASES = ("trixie", "bookworm")
 VARIANTS = ("bare", "engine")
 WITNESS = "mooring.lab/witness:1"  # a 2 MB image for containers that only have to exist
+TOWN_SEAT = 10  # where a lab's town is, see town.py
 BOOT_LIMIT = 90
 ENGINE_LIMIT = 90
 
@@ -229,6 +234,38 @@ def need_witness() -> None:
                    "--label", f"{RECIPE_LABEL}={recipe}", *proxy_arguments(), "-", data=text.encode())
 
 
+# --- networks --------------------------------------------------------------------------
+
+def network_name(lab: str, private: bool = False) -> str:
+    return f"mooring-lab-{lab}{'-private' if private else ''}"
+
+
+def subnet(network: str) -> ipaddress.IPv4Network | None:
+    """Where the network's addresses come from; None where there is no such network."""
+    found = docker("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}}{{end}}", network, check=False)
+    return ipaddress.IPv4Network(found) if found and found != "[]" else None
+
+
+def need_network(lab: str, private: bool = False) -> ipaddress.IPv4Network:
+    """A network of the lab, made unless it is there. Addresses can be chosen only in a subnet that was named, so a free
+    one is looked for."""
+    name = network_name(lab, private)
+    with exclusive("networks"):
+        if found := subnet(name):
+            return found
+        # A private network leads nowhere else.
+        options = ["--label", f"{LABEL}={lab}", *(["--internal"] if private else [])]
+        for number in range(1, 255):
+            wanted = f"10.213.{number}.0/24"
+            if run("docker", "network", "create", *options, "--subnet", wanted, name, check=False).returncode == 0:
+                return ipaddress.IPv4Network(wanted)
+    raise LabError("No subnet of 10.213.0.0/16 is free.")
+
+
+def seat_address(lab: str, seat: int, private: bool = False) -> str:
+    return str(need_network(lab, private)[seat])
+
+
 # --- nodes -----------------------------------------------------------------------------
 
 class Node:
@@ -241,13 +278,17 @@ class Node:
     def exec(self, *argv: str, check: bool = True) -> str:
         return docker("exec", self.container, *argv, check=check)
 
-    def address(self) -> str:
-        address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.container)
+    def address(self, private: bool = False) -> str:
+        """Where it is reached: at its seat, or at what the default network gave it."""
+        name = network_name(self.lab, private)
+        address = docker("inspect", "--format", f'{{{{with index .NetworkSettings.Networks "{name}"}}}}'
+                         "{{.IPAddress}}{{else}}{{$.NetworkSettings.IPAddress}}{{end}}", self.container)
         if not address:
             raise LabError(f"{self.container} is not running.")
         return address
 
-    def start(self, release: str, variant: str, init: str, mounts: t.Mapping[str, str] | None = None) -> None:
+    def start(self, release: str, variant: str, init: str, mounts: t.Mapping[str, str] | None = None,
+              seat: int = 0, user: str = "root") -> None:
         """Start it anew; ``mounts`` are directories of this machine by their place in the node."""
         image = need_image(release, variant)
         self.remove()
@@ -255,13 +296,20 @@ class Node:
         docker("volume", "create", *labels, self.container)
         # --init reaps orphans, as the init of any real machine would, but starts no services
         command = [image] if init == "systemd" else ["--init", image, "sleep", "infinity"]
-        docker("run", "--detach", "--name", self.container, "--hostname", self.name, *labels, *NODE_FLAGS,
+        place = ["--network", network_name(self.lab), "--ip", seat_address(self.lab, seat)] if seat else []
+        docker("run", "--detach", "--name", self.container, "--hostname", self.name, *labels, *NODE_FLAGS, *place,
                "--volume", f"{self.container}:/var/lib/docker",
                *(f"--volume={here}:{there}" for there, here in (mounts or {}).items()), *command)
+        if seat:
+            docker("network", "connect", "--ip", seat_address(self.lab, seat, private=True),
+                   network_name(self.lab, private=True), self.container)
         if init == "systemd":
             wait_for(f"{self.container} boots", BOOT_LIMIT, self._booted,
                      lambda: self.exec("systemctl", "--failed", "--no-pager", check=False))
-        self._hand_over_configuration()
+        self._hand_over_configuration(user)
+        if seat:
+            # A server asks a server, and not the engine that it is a container of.
+            self.exec("sh", "-c", f"echo nameserver {seat_address(self.lab, TOWN_SEAT)} > /etc/resolv.conf")
         if init == "none":
             self.exec("mkdir", "-p", "/run/sshd")
             self.exec("/usr/sbin/sshd")
@@ -280,8 +328,12 @@ class Node:
     def _ssh_answers(self) -> bool:
         return run("ssh", *ssh_options(), f"root@{self.address()}", "true", check=False).returncode == 0
 
-    def _hand_over_configuration(self) -> None:
+    def _hand_over_configuration(self, user: str) -> None:
         """Give the node the key and what this machine needs to reach package mirrors and registries."""
+        if user != "root":
+            self.exec("useradd", "--create-home", "--shell", "/bin/bash", user)
+            self.exec("sh", "-c", f"echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}; "
+                      f"install -d -m 0700 -o {user} /home/{user}/.ssh")
         with tempfile.TemporaryDirectory(prefix="mooring-lab-") as scratch:
             tree = pathlib.Path(scratch)
 
@@ -294,10 +346,16 @@ class Node:
             put("root/.ssh/authorized_keys", need_key().with_suffix(".pub").read_bytes(), 0o600)
             (tree / "root").chmod(0o700)
             (tree / "root/.ssh").chmod(0o700)
+            if user != "root":
+                put(f"home/{user}/.ssh/authorized_keys", need_key().with_suffix(".pub").read_bytes())
             environment = host_proxies()
-            if bundle := ca_bundle():
-                put(CA_BUNDLE[1:], bundle.read_bytes())
+            own = town_ca(self.lab)
+            bundle = ca_bundle()
+            if bundle or own.exists():
+                put(CA_BUNDLE[1:], b"".join(file.read_bytes() for file in (bundle, own) if file and file.exists()))
                 environment["PIP_CERT"] = CA_BUNDLE
+            if own.exists():
+                put("usr/local/share/ca-certificates/mooring-lab-town.crt", own.read_bytes())
             # the sources of the bundle too, or the next update-ca-certificates would lose them
             for extra in sorted(pathlib.Path("/usr/local/share/ca-certificates").glob("*.crt")):
                 put(f"usr/local/share/ca-certificates/{extra.name}", extra.read_bytes())
@@ -338,6 +396,11 @@ class Node:
             docker(kind, "rm", *options, self.container)
 
 
+def town_ca(lab: str) -> pathlib.Path:
+    """The CA of the lab's town, if it has one."""
+    return CACHE / f"town-{lab}" / "ca.pem"
+
+
 def need_key() -> pathlib.Path:
     with exclusive("key"):
         if not KEY.exists():
@@ -368,10 +431,11 @@ def forgotten_volumes(lab: str) -> list[str]:
 def up(args: argparse.Namespace) -> None:
     started = time.monotonic()
     node = Node(args.lab, args.node)
-    node.start(args.release, args.variant, args.init)
-    node.load(args.load)
+    node.start(args.release, args.variant, args.init, seat=args.seat, user=args.user)
+    if args.load:
+        node.load(args.load)
     say(f"{node.container} is up ({time.monotonic() - started:.0f} s)")
-    print(json.dumps({"instance": args.node, "address": node.address(), "user": "root", "port": 22,
+    print(json.dumps({"instance": args.node, "address": node.address(), "user": args.user, "port": 22,
                       "identity_file": str(KEY)}))
 
 
@@ -382,6 +446,11 @@ def down(args: argparse.Namespace) -> None:
     if not args.nodes:
         for volume in forgotten_volumes(args.lab):
             docker("volume", "rm", "--force", volume)
+        for container in docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}={args.lab}").split():
+            docker("rm", "--force", "--volumes", container)
+        for network in docker("network", "ls", "--quiet", "--filter", f"label={LABEL}={args.lab}").split():
+            docker("network", "rm", network)
+        shutil.rmtree(town_ca(args.lab).parent, ignore_errors=True)
 
 
 def execute(args: argparse.Namespace) -> None:
@@ -432,6 +501,8 @@ def main() -> None:
     sub.add_argument("--variant", choices=VARIANTS, default="bare")
     sub.add_argument("--init", choices=("systemd", "none"), default="systemd")
     sub.add_argument("--load", nargs="*", default=[], metavar="IMAGE")
+    sub.add_argument("--seat", type=int, default=0, metavar="NUMBER", help="from 11 to 250")
+    sub.add_argument("--user", default="root")
     command("load", lambda args: Node(args.lab, args.node).load(args.images),
             "lab", "node").add_argument("images", nargs="+")
     command("address", lambda args: print(Node(args.lab, args.node).address()), "lab", "node")

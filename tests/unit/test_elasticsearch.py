@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
@@ -260,6 +261,7 @@ class Server:
 def server(monkeypatch):
     one = Server()
     monkeypatch.setattr(step.Docker, "address", lambda _docker, _container, _network: "127.0.0.1")
+    monkeypatch.setattr(step.Docker, "inside", lambda _docker, _container: contextlib.nullcontext())
     monkeypatch.setattr(step, "Elasticsearch", lambda *login: Elasticsearch(*login, port=one.port))
     monkeypatch.setattr(step, "LOGIN_SECONDS", 0.2)
     monkeypatch.setattr(step, "INTERVAL", 0.05)

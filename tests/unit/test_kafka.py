@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import ctypes
-import errno
-import os
 import subprocess
 import sys
 import types
 
 import pytest
-from ansible_collections.mooring.stack.plugins.module_utils import _kafka, _kafka_topics, _kafka_users, _library
+from ansible_collections.mooring.stack.plugins.module_utils import (
+    _docker,
+    _kafka,
+    _kafka_topics,
+    _kafka_users,
+    _library,
+)
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_record as record_step
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_topics as topics_step
 from ansible_collections.mooring.stack.plugins.module_utils import _step_kafka_users as users_step
@@ -164,7 +167,7 @@ def host(monkeypatch):
     """A host with a container or without; the broker in it is what the test puts there."""
     found = types.SimpleNamespace(process=0, broker=None)
 
-    class Docker:
+    class Docker(_docker.Docker):
         def __init__(self, run):
             pass
 
@@ -175,7 +178,7 @@ def host(monkeypatch):
     for step in (topics_step, users_step, record_step):
         monkeypatch.setattr(step, "Docker", Docker)
     monkeypatch.setattr(_kafka, "Broker", lambda address: found.broker)
-    monkeypatch.setattr(_kafka, "network_of", lambda process: contextlib.nullcontext())
+    monkeypatch.setattr(_docker, "network_of", lambda process: contextlib.nullcontext())
     return found
 
 
@@ -384,23 +387,6 @@ def test_a_controller_without_the_library_is_told_where_it_is_named(monkeypatch)
     with pytest.raises(MooringError, match="no-such-library is missing where ansible-playbook runs.*requirements.txt"):
         library_of_the_controller.needed(["kafka_topics"])
 
-
-def test_a_broker_that_stops_meanwhile_is_gone():
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    with pytest.raises(_kafka.BrokerGone, match="cannot be entered: .*Did it just stop"), _kafka.network_of(ended.pid):
-        pytest.fail("nobody is there")
-
-
-def test_a_network_that_may_not_be_entered_is_an_error(monkeypatch):
-    class Libc:
-        def setns(self, namespace, kind):
-            ctypes.set_errno(errno.EPERM)
-            return -1
-
-    monkeypatch.setattr(ctypes, "CDLL", lambda name, use_errno: Libc())
-    with pytest.raises(MooringError, match="entered: Operation not permitted"), _kafka.network_of(os.getpid()):
-        pytest.fail("it was let in")
 
 
 def test_a_host_without_the_library_is_told(monkeypatch):

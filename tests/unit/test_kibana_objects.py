@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email
 import http.server
 import json
@@ -62,6 +63,7 @@ def kibana(monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.objects, server.asked, server.refuses, server.address = {}, [], False, "127.0.0.1"
     monkeypatch.setattr(step.Docker, "address", lambda _docker, _container, _network: server.address)
+    monkeypatch.setattr(step.Docker, "inside", lambda _docker, _container: contextlib.nullcontext())
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -13,6 +14,7 @@ import types
 import urllib.parse
 
 import pytest
+from ansible_collections.mooring.stack.plugins.module_utils import _docker
 from ansible_collections.mooring.stack.plugins.module_utils import _step_prometheus_targets as step
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._prometheus import (
@@ -76,6 +78,8 @@ def run(server, tmp_path, monkeypatch):
     monkeypatch.setattr(step, "Prometheus", lambda address, path: Prometheus(address, path, server.server_address[1]))
     address = ["127.0.0.1"]
     monkeypatch.setattr(step.Docker, "address", lambda *_arguments: address[0])
+    monkeypatch.setattr(step.Docker, "process", lambda *_arguments: len(address[0]))
+    monkeypatch.setattr(_docker, "network_of", lambda _process: contextlib.nullcontext())
 
     def call(check_mode=False, running=True, **params):
         address[0] = "127.0.0.1" if running else ""

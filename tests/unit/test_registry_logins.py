@@ -88,7 +88,7 @@ def converge(monkeypatch, tmp_path, registries, check_mode=False, refuses=False)
     return result, said
 
 
-DECLARED = {"address": OURS, "username": "ann", "password": "sesame"}
+DECLARED = {"name": OURS, "username": "ann", "password": "sesame"}
 
 
 def test_the_password_is_no_argument(monkeypatch, tmp_path):  # defect 8

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import types
@@ -100,6 +101,7 @@ def test_kibana_under_its_base_path_takes_the_objects_once(tmp_path, port, monke
         text = pipelines.render(name, **role.VARIABLES).replace("5601", str(port)).replace("0.0.0.0", "127.0.0.1")
         files[-1].write_text(text.replace("/usr/share/kibana/data", str(tmp_path / "data")))
     monkeypatch.setattr(step.Docker, "address", lambda *_args: "127.0.0.1")
+    monkeypatch.setattr(step.Docker, "inside", lambda *_args: contextlib.nullcontext())
     params = {"container": "kibana", "network": "mooring", "port": port, "base_path": "/kibana",
               "login_user": "mooring", "login_password": "x", "objects": json.loads(role.SOURCE),
               "record": str(tmp_path / "record.json")}

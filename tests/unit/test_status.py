@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import types
 
@@ -232,6 +233,7 @@ def test_a_prometheus_that_does_not_answer(tmp_path):
     (tmp_path / "monitoring").mkdir()
     (tmp_path / "monitoring" / "compose.yml").write_text("")
     # An address of its own, where nobody listens.
-    docker = types.SimpleNamespace(address=lambda *_arguments: "127.0.0.254")
+    docker = types.SimpleNamespace(address=lambda *_arguments: "127.0.0.254",
+                                   inside=lambda _container: contextlib.nullcontext())
     watched, unknown = read_monitoring(docker, {"root": str(tmp_path), "prefix": "p", "network": "n"})
     assert watched is None and "Nobody knows of alerts: http://prometheus:9090" in unknown

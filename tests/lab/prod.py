@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, The mooring.stack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""inventories/prod as somebody would fill it in, for the nodes and the town of a lab.
+
+Its files stay as they are but for their placeholders. What a lab has instead of the
+Internet stands apart, in files named lab.yml: images by digest of the town's registry,
+its login, its ACME CA, and packages of the distribution. The vault is encrypted.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import bcrypt
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.executable).parent
+DOMAIN = "platform.mooring.test"
+OPERATOR = "operator"
+# A directory of the node with the roots that its own checks trust: the town's and that of its ACME CA.
+ROOTS = "/usr/local/share/ca-certificates"
+TOWN_ROOT, ACME_ROOT = f"{ROOTS}/mooring-lab-town.crt", f"{ROOTS}/mooring-lab-acme.crt"
+
+# Which image of this machine stands for which variable.
+IMAGES = {
+    "nginx_certbot": {"nginx_certbot_image": "nginx:1.26", "nginx_certbot_certbot_image": "certbot:4"},
+    "data_stores": {"data_stores_mysql_image": "mysql:9.7", "data_stores_redis_image": "redis:8"},
+    "monitoring": {
+        **{f"monitoring_{name}_image": "prometheus:2.53" for name in (
+            "prometheus", "alertmanager", "node_exporter", "mysqld_exporter", "redis_exporter", "blackbox_exporter")},
+        "monitoring_engine_image": "nginx:1.26"},
+    "kafka": {"kafka_image": "kafka:4.3"},
+}
+# No package has these.
+WITHOUT = {"monitoring": ("kafka_exporter", "grafana", "loki", "alloy")}
+APPLICATION = ("demo:1.0.0", "demo:1.1.0")
+
+
+def pushed(groups: t.Iterable[str]) -> list[str]:
+    """The images of this machine that these groups need from the town's registry."""
+    wanted = {image for group in groups for image in IMAGES.get(group, {}).values()}
+    return sorted(f"mooring.local/{image}" for image in {*wanted, *APPLICATION})
+
+
+class Secrets(dict[str, str]):
+    """A secret of its own for each name of the vault, all of which a search finds."""
+
+    MARK = "sentinel"
+
+    def __missing__(self, name: str) -> str:
+        self[name] = f"{self.MARK}-{secrets.token_hex(10)}"
+        return self[name]
+
+    @property
+    def shown(self) -> list[str]:
+        """Every value that nobody may see."""
+        return sorted(self.values())
+
+
+def fill(
+    place: pathlib.Path, town: dict[str, t.Any], hosts: dict[str, dict[str, t.Any]],
+    more: dict[str, dict[str, t.Any]] | None = None,
+) -> Secrets:
+    """Write the inventory to ``place`` and the vault's password beside it; the secrets in it.
+
+    ``hosts`` have ``vars`` and ``groups``; ``more`` are further variables by group.
+    """
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(ROOT / "inventories/prod", place)
+    found = Secrets(registry=town["password"])
+    for path in place.rglob("*.yml"):
+        text = path.read_text()
+        for placeholder, value in {
+            "registry.example.com": town["registry"], "platform.example.com": DOMAIN,
+            "operator@example.com": f"operator@{DOMAIN}", "release: CHANGEME": "release: 1.0.0",
+            "198.51.100.0/24": "10.213.0.0/16",
+        }.items():
+            text = text.replace(placeholder, value)
+        path.write_text(text)
+    vault(place, found)
+    groups = sorted({group for host in hosts.values() for group in host["groups"]})
+    inventory: dict[str, t.Any] = {"all": {"hosts": {name: host["vars"] for name, host in hosts.items()}}}
+    for group in groups:
+        inventory[group] = {"hosts": {name: {} for name, host in hosts.items() if group in host["groups"]}}
+    write(place / "hosts.yml", inventory)
+    lab = lab_values(town)
+    for group in (*groups, "all"):
+        values = {**lab.get(group, {}), **(more or {}).get(group, {})}
+        if values:
+            write(place / "group_vars" / group / "lab.yml", values)
+    return found
+
+
+def vault(place: pathlib.Path, found: Secrets) -> None:
+    """vault.yml of its example, encrypted with a password file beside the inventory."""
+    path = place / "group_vars/all/vault.yml"
+    lines = []
+    for line in path.with_suffix(".yml.example").read_text().splitlines():
+        name = re.match(r"(?:# )?(vault_\w+): CHANGEME", line)
+        if name and name[1] == "vault_operator_password_hash":
+            hashed = bcrypt.hashpw(found[OPERATOR].encode(), bcrypt.gensalt(10, b"2a")).decode()
+            lines.append(f"{name[1]}: {json.dumps(hashed)}")
+        elif name and name[1].endswith("_url"):
+            lines.append(f"{name[1]}: https://chat.mooring.test/hooks/{found[name[1]]}")
+        elif name:
+            lines.append(f"{name[1]}: {found[name[1]]}")
+    lines.append(f"vault_registry_password: {found['registry']}")
+    path.write_text("---\n" + "\n".join(lines) + "\n")
+    password = place.with_name("vault-password")
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_hex(16))
+    subprocess.run([BIN / "ansible-vault", "encrypt", "--vault-password-file", password, path], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """What stands for the Internet, by group."""
+    values: dict[str, dict[str, t.Any]] = {
+        group: {name: town["images"][f"mooring.local/{image}"] for name, image in images.items()
+                if f"mooring.local/{image}" in town["images"]}
+        for group, images in IMAGES.items()}
+    for group, names in WITHOUT.items():
+        values[group].update({f"{group}_{name}_image": None for name in names})
+    values["all"] = {"preflight_check_dns": False}
+    values["docker_engine"] = {
+        "docker_engine_source": "distro",
+        "docker_engine_registries": [{"name": town["registry"], "username": town["username"],
+                                      "password": "{{ vault_registry_password }}"}],
+        # The kernel of a lab may have no IPsec.
+        "docker_engine_swarm_encrypted": False}
+    values["nginx_certbot"].update({
+        "nginx_certbot_acme_directory": town["acme"], "nginx_certbot_acme_ca_bundle": TOWN_ROOT,
+        "nginx_certbot_trusted_root": ACME_ROOT})
+    values["monitoring"].update({
+        "monitoring_probe_ca_file": ACME_ROOT, "monitoring_memory": "1g", "monitoring_disk": "2g"})
+    return values
+
+
+def write(path: pathlib.Path, values: dict[str, t.Any]) -> None:
+    """A file of variables; JSON is YAML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("---\n" + json.dumps(values, indent=2) + "\n")
