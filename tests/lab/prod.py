@@ -19,16 +19,38 @@ import shutil
 import subprocess
 import sys
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import lab as labs  # noqa: E402
+
 BIN = pathlib.Path(sys.executable).parent
 DOMAIN = "platform.mooring.test"
 OPERATOR = "operator"
 # A directory of the node with the roots that its own checks trust: the town's and that of its ACME CA.
 ROOTS = "/usr/local/share/ca-certificates"
 TOWN_ROOT, ACME_ROOT = f"{ROOTS}/mooring-lab-town.crt", f"{ROOTS}/mooring-lab-acme.crt"
+
+STANDIN = "standin:1"
+
+# Who has which seat, and which components.
+Layout = dict[str, "tuple[int, list[str]]"]
+LAYOUTS: dict[str, Layout] = {
+    "one": {"platform-1": (11, [
+        "docker_engine", "data_stores", "kafka", "nginx_certbot", "app_blue_green", "monitoring", "elk", "jenkins_dood",
+        "mattermost_notifier"])},
+    "three": {
+        "data-1": (11, ["docker_engine", "data_stores", "kafka", "monitoring"]),
+        "app-1": (12, ["docker_engine", "nginx_certbot", "app_blue_green", "monitoring", "mattermost_notifier"]),
+        # The first of its group is the server.
+        "watch-1": (13, ["docker_engine", "monitoring", "elk", "jenkins_dood"])},
+}
+# Of the hosts, which is no Debian 13.
+RELEASES = {"watch-1": "bookworm"}
 
 # Which image of this machine stands for which variable.
 IMAGES = {
@@ -37,11 +59,15 @@ IMAGES = {
     "monitoring": {
         **{f"monitoring_{name}_image": "prometheus:2.53" for name in (
             "prometheus", "alertmanager", "node_exporter", "mysqld_exporter", "redis_exporter", "blackbox_exporter")},
-        "monitoring_engine_image": "nginx:1.26"},
-    "kafka": {"kafka_image": "kafka:4.3"},
+        "monitoring_engine_image": "nginx:1.26",
+        # No package has these: a stand-in for each, which says so.
+        **{f"monitoring_{name}_image": STANDIN for name in ("kafka_exporter", "grafana", "loki", "alloy")}},
+    "kafka": {"kafka_image": "kafka:4"},
+    "elk": {"elk_elasticsearch_image": "elasticsearch:9.5.2",
+            **{f"elk_{name}_image": STANDIN for name in ("kibana", "logstash", "filebeat")}},
+    "jenkins_dood": {"jenkins_dood_image": STANDIN},
+    "mattermost_notifier": {"mattermost_notifier_base_image": "base:trixie"},
 }
-# No package has these.
-WITHOUT = {"monitoring": ("kafka_exporter", "grafana", "loki", "alloy")}
 APPLICATION = ("demo:1.0.0", "demo:1.1.0")
 
 
@@ -78,7 +104,8 @@ def fill(
     shutil.copytree(ROOT / "inventories/prod", place)
     found = Secrets(registry=town["password"])
     for path in place.rglob("*.yml"):
-        text = path.read_text()
+        # What comments keep for components that not everybody has.
+        text = re.sub(r"^  # - \{path: ", "  - {path: ", path.read_text(), flags=re.MULTILINE)
         for placeholder, value in {
             "registry.example.com": town["registry"], "platform.example.com": DOMAIN,
             "operator@example.com": f"operator@{DOMAIN}", "release: CHANGEME": "release: 1.0.0",
@@ -109,7 +136,7 @@ def vault(place: pathlib.Path, found: Secrets) -> None:
         if name and name[1] == "vault_operator_password_hash":
             hashed = bcrypt.hashpw(found[OPERATOR].encode(), bcrypt.gensalt(10, b"2a")).decode()
             lines.append(f"{name[1]}: {json.dumps(hashed)}")
-        elif name and name[1].endswith("_url"):
+        elif name and name[1].endswith("_webhook_url"):
             lines.append(f"{name[1]}: https://chat.mooring.test/hooks/{found[name[1]]}")
         elif name:
             lines.append(f"{name[1]}: {found[name[1]]}")
@@ -128,8 +155,6 @@ def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
         group: {name: town["images"][f"mooring.local/{image}"] for name, image in images.items()
                 if f"mooring.local/{image}" in town["images"]}
         for group, images in IMAGES.items()}
-    for group, names in WITHOUT.items():
-        values[group].update({f"{group}_{name}_image": None for name in names})
     values["all"] = {"preflight_check_dns": False}
     values["docker_engine"] = {
         "docker_engine_source": "distro",
@@ -142,7 +167,42 @@ def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
         "nginx_certbot_trusted_root": ACME_ROOT})
     values["monitoring"].update({
         "monitoring_probe_ca_file": ACME_ROOT, "monitoring_memory": "1g", "monitoring_disk": "2g"})
+    values["elk"].update({
+        "elk_host_memory_minimum": "4g", "elk_elasticsearch_memory": "1g", "elk_kibana_memory": "256m",
+        "elk_logstash_memory": "256m", "elk_disk_reserve": "1g",
+        # An engine that itself runs in a container may give no more.
+        "elk_open_files": 16384})
+    values["kafka"]["kafka_memory"] = "768m"
+    values["jenkins_dood"].update({"jenkins_dood_base_image": None, "jenkins_dood_memory": "512m"})
     return values
+
+
+
+def up(lab: str, place: pathlib.Path, layout: Layout, **more: dict[str, t.Any]) -> tuple[dict[str, t.Any], Secrets]:
+    """Town, nodes and inventory; what the town made, and the secrets."""
+    groups = {group for _seat, groups in layout.values() for group in groups}
+    proxy = next(seat for seat, groups in layout.values() if "nginx_certbot" in groups)
+    town = json.loads(_tool("town.py", "up", lab, DOMAIN, str(proxy), "--push", *pushed(groups)))
+    with ThreadPoolExecutor(len(layout)) as pool:
+        made = dict(zip(layout, pool.map(lambda name: json.loads(_tool(
+            "lab.py", "up", lab, name, "--seat", str(layout[name][0]), "--user", "deploy",
+            "--release", RELEASES.get(name, "trixie"))), layout), strict=True))
+    root = _tool("town.py", "root", lab)
+    hosts = {}
+    for name, (_seat, groups) in layout.items():
+        node = labs.Node(lab, name)
+        labs.run("docker", "exec", "-i", node.container, "sh", "-c", f"cat > {ACME_ROOT}", data=root.encode())
+        hosts[name] = {"groups": groups, "vars": {
+            "ansible_host": made[name]["address"], "ansible_user": made[name]["user"],
+            "ansible_ssh_private_key_file": made[name]["identity_file"],
+            "ansible_ssh_common_args": " ".join(labs.ssh_options()[2:]),
+            "private_address": node.address(private=True)}}
+    return town, fill(place, town, hosts, more)
+
+
+def _tool(*argv: str) -> str:
+    return subprocess.run([ROOT / "tests/lab" / argv[0], *argv[1:]], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
 
 
 def write(path: pathlib.Path, values: dict[str, t.Any]) -> None:
