@@ -29,6 +29,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._canary import CANAR
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import MOST_HOSTS
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._names import dns_label
 
 SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
 SUPPORTED_ARCHITECTURES = {"x86_64", "aarch64", "arm64"}
@@ -47,6 +48,9 @@ NEEDS = {
     "monitoring": ["docker_engine"],
     "nginx_certbot": ["docker_engine"],
 }
+
+# Components of which the monitoring asks more than what it asks of every host.
+ASKED_FOR_METRICS = {"app_blue_green", "data_stores", "kafka", "mattermost_notifier", "nginx_certbot"}
 
 LOCAL_IMAGES = "mooring.local/"
 DOCUMENTATION_NETWORKS = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
@@ -828,13 +832,14 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
                 and host.lacks("monitoring_kafka_password")):
             yield host.problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
                                "Give it the password of a user exporter in kafka_users")
-    if host.get("monitoring_grafana_image") and host.lacks("monitoring_grafana_admin_password"):
+    server = host.get("monitoring_server", True)
+    if server and host.get("monitoring_grafana_image") and host.lacks("monitoring_grafana_admin_password"):
         yield host.problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
                            "Set it, or set monitoring_grafana_image to null")
-    memory = size_in_bytes(host.get("monitoring_memory", "1g")) or 0
-    if 0 < memory < 1024**3:
+    memory, least = size_in_bytes(host.get("monitoring_memory", "1g")) or 0, "1g" if server else "384m"
+    if 0 < memory < (size_in_bytes(least) or 0):
         yield host.problem("monitoring_memory", f"{_human(memory)} are too little for all its services",
-                           "Give at least 1g")
+                           f"Give at least {least}")
     seen: dict[str, int] = {}
     for index, probe in host.items_of("monitoring_probes"):
         name = str(probe.get("name", ""))
@@ -850,6 +855,66 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
         if not job.get("job_name"):
             yield host.problem("monitoring_scrape_configs", "has no job_name", "Give each job its own name",
                                f"[{index}]")
+
+
+def check_agents(inventory: Inventory) -> t.Iterator[Problem]:
+    """One server knows every host that has agents only, and what it runs. Hosts that share nothing are servers each."""
+    # A run for one component reads no other's variables.
+    if "monitoring" not in inventory.roles:
+        return
+    hosts = {host.name: host for host in inventory.hosts if "monitoring" in host.groups}
+    servers = [host for host in hosts.values() if host.get("monitoring_server", True)]
+    agents = [host for host in hosts.values() if host not in servers]
+    for agent in agents:
+        known = servers[0].get("monitoring_agents", {}) if len(servers) == 1 else None
+        if not servers:
+            yield agent.problem("monitoring_server", "is false on every host, so nobody looks at them",
+                                "Leave it true on one host of the group monitoring")
+        elif isinstance(known, dict) and agent.name not in known and not servers[0].setting("monitoring_agents").errors:
+            yield agent.problem("monitoring_server", f"is false, and {servers[0].name} does not know of it",
+                                f"Add it to monitoring_agents of {servers[0].name}, with its components")
+    together = agents or any(
+        server.get("monitoring_agents") or server.get("docker_engine_swarm") for server in servers)
+    for server in servers[1:] if together else ():
+        yield server.problem("monitoring_server", f"is true here and on {servers[0].name}, whose network it shares",
+                             "Set it to false on all hosts but one")
+    used = {*inventory.roles, *NEEDS}.union(*(host.groups for host in inventory.hosts))
+    for server in servers:
+        given = server.get("monitoring_agents")
+        for name, components in given.items() if isinstance(given, dict) else ():
+            yield from _what_an_agent_is_said_to_have(server, str(name), components, hosts, used)
+    labels: dict[str, str] = {}
+    for agent in agents:
+        label = dns_label(agent.name)
+        other = labels.setdefault(label, agent.name)
+        # A service has it behind its own name, and a name in the DNS has 63 characters at most.
+        if not label or len(label) > 40 or label.split("-")[0] == "network" or other != agent.name:
+            why = f"is called like {other}" if other != agent.name else f"cannot be called '{label}'"
+            yield Problem(agent.name, "inventory_hostname", "", f"in the names of services this host {why}",
+                          "Give it another name in the inventory: up to 40 letters, digits and hyphens")
+
+
+def _what_an_agent_is_said_to_have(
+    server: Host, name: str, components: t.Any, hosts: dict[str, Host], used: set[str],
+) -> t.Iterator[Problem]:
+    """An entry of monitoring_agents against the host that it is about."""
+    agent = hosts.get(name)
+    if agent is None or agent is server:
+        yield server.problem("monitoring_agents", f"'{name}' is " + (
+            "the server itself" if agent else "no host of the group monitoring"), "Name hosts with agents only", name)
+        return
+    if not isinstance(components, list):
+        yield server.problem("monitoring_agents", "is no list of components", "Write it like [data_stores]", name)
+        return
+    for index, component in enumerate(map(str, components)):
+        if component not in used:  # a group of your own is no mistake: an inventory may list all of a host
+            yield server.problem("monitoring_agents", f"'{component}' is no component",
+                                 f"Name those that {name} runs, such as data_stores", f"{name}[{index}]")
+    there = agent.get("monitoring_components")
+    differ = ASKED_FOR_METRICS & (set(map(str, components)) ^ set(map(str, there))) if isinstance(there, list) else ()
+    if differ:
+        yield server.problem("monitoring_agents", f"monitoring_components of {name} says something else of "
+                             f"{', '.join(sorted(differ))}", "Let both say what it runs", name)
 
 
 def check_kafka(host: Host) -> t.Iterator[Problem]:
@@ -1354,7 +1419,7 @@ def check_mattermost_notifier(host: Host) -> t.Iterator[Problem]:
 
 def judge(inventory: Inventory) -> list[Problem]:
     """Every problem of the inventory, once each, in the order of hosts."""
-    problems = [*check_groups(inventory), *check_the_command_line(inventory)]
+    problems = [*check_groups(inventory), *check_the_command_line(inventory), *check_agents(inventory)]
     for host in inventory.hosts:
         problems += check_placeholders(host)
         problems += check_settings(inventory, host)
@@ -1398,7 +1463,8 @@ def service_names(compose: str) -> set[str]:
         top = re.match(r"([a-z]+):\s*$", line)
         if top:
             section = top.group(1)
-        name = re.match(r"  ([A-Za-z0-9_-]+):\s*(#.*)?$", line)
+        # What differs from host to host stands behind the name.
+        name = re.match(r"  ([A-Za-z0-9_-]+)(?:\{\{[^}]*\}\})?:\s*(#.*)?$", line)
         if name and section == "services":
             names.add(name.group(1))
     return names

@@ -115,7 +115,8 @@ def read_webhooks(root: pathlib.Path) -> list[Webhook]:
 
 def read_monitoring(docker: Docker, params: dict[str, t.Any]) -> tuple[Monitoring | None, str]:
     """What Prometheus says, and why it says nothing; None where there is none, or where it does not answer."""
-    if not pathlib.Path(params["root"], "monitoring", "compose.yml").is_file():
+    # A host may have agents only.
+    if not pathlib.Path(params["root"], "monitoring", "prometheus", "prometheus.yml").is_file():
         return None, ""
     container = f"{params['prefix']}-monitoring-prometheus-1"
     address = docker.address(container, params["network"])

@@ -176,10 +176,10 @@ def choice(name: str, label: str, query: str, multi: bool = True) -> Json:
             "query": {"qryType": 1, "query": query, "refId": "variable"}}
 
 
-def log_choice(name: str, label: str, stream: str = "") -> Json:
-    """A variable with the values of the label of that name in Loki."""
+def log_choice(name: str, label: str, stream: str = "", everything: str = ".+") -> Json:
+    """A variable with the values of the label of that name in Loki; ``everything`` stands for all of them."""
     return {"name": name, "label": label, "type": "query", "datasource": LOKI, "refresh": 2, "sort": 1,
-            "multi": True, "includeAll": True, "allValue": ".+", "current": {"text": "All", "value": "$__all"},
+            "multi": True, "includeAll": True, "allValue": everything, "current": {"text": "All", "value": "$__all"},
             "query": {"type": 1, "label": name, "stream": stream, "refId": "variable"}}
 
 
@@ -220,12 +220,14 @@ def within(part: float, selector: str, by: str = "") -> str:
 
 
 def host() -> Dashboard:
-    """The machine."""
-    one = Dashboard("host", "Host", "The machine: processors, memory, disks, network, clock.")
-    node = 'job="node"'
-    disk = 'job="node", fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
-    card = 'job="node-network", device!~"lo|veth.*|br-.*|docker.*"'
-    idle = 'job="node", mode=~"idle|iowait"'
+    """One machine."""
+    one = Dashboard("host", "Host", "The machine: processors, memory, disks, network, clock.",
+                    choice("host", "Host", 'label_values(up{job="node"}, host)', multi=False))
+    node = 'job="node", host=~"$host"'
+    network = 'job="node-network", host=~"$host"'
+    disk = f'{node}, fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"'
+    card = f'{network}, device!~"lo|veth.*|br-.*|docker.*"'
+    idle = f'{node}, mode=~"idle|iowait"'
     full = f"1 - node_filesystem_avail_bytes{{{disk}}} / node_filesystem_size_bytes{{{disk}}}"
     used = f"node_memory_MemTotal_bytes{{{node}}} - node_memory_MemAvailable_bytes{{{node}}}"
     one.figure("Processors busy", f'1 - sum({rate("node_cpu_seconds_total", idle)})'
@@ -234,12 +236,12 @@ def host() -> Dashboard:
                decimals=0)
     one.figure("Fullest file system", f"max({full})", "percentunit", much(.8, .9), decimals=0)
     one.figure("Running since", f"node_boot_time_seconds{{{node}}} * 1000", "dateTimeFromNow")
-    one.curves("Processors", "none", (rate("node_cpu_seconds_total", 'job="node", mode!="idle"', "mode"), "{{mode}}"),
+    one.curves("Processors", "none", (rate("node_cpu_seconds_total", f'{node}, mode!="idle"', "mode"), "{{mode}}"),
                stacked=True, text="Processors that are busy, by what they do. iowait waits for disks; steal is "
                                   "what the machine below takes.")
     one.curves("Load", "short", (f"node_load1{{{node}}}", "1 min"), (f"node_load5{{{node}}}", "5 min"),
                (f"node_load15{{{node}}}", "15 min"),
-               ('count(node_cpu_seconds_total{job="node", mode="idle"})', "processors"))
+               (f'count(node_cpu_seconds_total{{{node}, mode="idle"}})', "processors"))
     one.curves("Memory", "bytes", (used, "used"),
                (f"node_memory_Cached_bytes{{{node}}} + node_memory_Buffers_bytes{{{node}}}", "file cache"),
                (f"node_memory_SwapTotal_bytes{{{node}}} - node_memory_SwapFree_bytes{{{node}}}", "swap used"),
@@ -255,9 +257,9 @@ def host() -> Dashboard:
                text="Part of the time in which the disk had something to do.")
     one.curves("Network: bytes", "Bps", (rate("node_network_receive_bytes_total", card), "{{device}} in"),
                (rate("node_network_transmit_bytes_total", card), "{{device}} out"))
-    one.curves("Network: connections", "short", ('node_netstat_Tcp_CurrEstab{job="node-network"}', "established"),
-               ('node_sockstat_TCP_tw{job="node-network"}', "closed, port not free yet"),
-               (rate("node_netstat_Tcp_RetransSegs", 'job="node-network"'), "segments sent again, a second"))
+    one.curves("Network: connections", "short", (f"node_netstat_Tcp_CurrEstab{{{network}}}", "established"),
+               (f"node_sockstat_TCP_tw{{{network}}}", "closed, port not free yet"),
+               (rate("node_netstat_Tcp_RetransSegs", network), "segments sent again, a second"))
     one.curves("Clock", "s", (f"node_timex_offset_seconds{{{node}}}", "offset"),
                (f"node_timex_maxerror_seconds{{{node}}}", "largest error"), min=None)
     one.curves("Files and processes", "short", (f"node_filefd_allocated{{{node}}}", "open files"),
@@ -268,7 +270,7 @@ def host() -> Dashboard:
 
 def state_of(selector: str) -> dict[str, str]:
     """Columns of a table of containers."""
-    return {name: f"max by (container, release) (mooring_container_{metric}{{{selector}}}){factor}"
+    return {name: f"max by (host, container, release) (mooring_container_{metric}{{{selector}}}){factor}"
             for name, metric, factor in (("running", "running", ""), ("healthy", "healthy", ""),
                                          ("restarts", "restarts_total", ""), ("out of memory", "oom_killed", ""),
                                          ("started", "start_time_seconds", " * 1000"))}
@@ -282,9 +284,12 @@ def containers() -> Dashboard:
     """What each container uses."""
     one = Dashboard(
         "containers", "Containers", "What each container of the platform uses, and whether it is well.",
-        choice("project", "Project", "label_values(mooring_container_running, project)"),
-        choice("container", "Container", 'label_values(mooring_container_running{project=~"$project"}, container)'))
-    chosen, name = 'project=~"$project", container=~"$container"', "{{container}}"
+        choice("host", "Host", "label_values(mooring_container_running, host)"),
+        choice("project", "Project", 'label_values(mooring_container_running{host=~"$host"}, project)'),
+        choice("container", "Container",
+               'label_values(mooring_container_running{host=~"$host", project=~"$project"}, container)'))
+    chosen = 'host=~"$host", project=~"$project", container=~"$container"'
+    name = "{{host}} {{container}}"
     one.figure("Running", f"sum(mooring_container_running{{{chosen}}})", "none")
     one.figure("Not running", f"sum(1 - mooring_container_running{{{chosen}}})", "none", much(1, 3),
                "Stopped ones count, such as a colour that is not kept warm.")
@@ -456,26 +461,26 @@ def platform() -> Dashboard:
     one.figure("Drift", "sum(mooring_drift_items)", "none", ZERO_IS_GOOD,
                "Things that were not as declared at the last check.")
     one.figure("Next certificate ends", f"min({ends}) * 1000", "dateTimeFromNow")
-    one.table("Alerts", {"": 'sum by (alertname, severity, alertstate, instance, container, name) '
+    one.table("Alerts", {"": 'sum by (alertname, severity, alertstate, host, instance, container, name) '
                              '(ALERTS{severity!="none"})'}, height=6, text="Empty is good.")
-    one.table("Targets", {"state": "min by (job, instance) (up)"}, column("state", mappings=DOWN_UP))
+    one.table("Targets", {"state": "min by (host, job, instance) (up)"}, column("state", mappings=DOWN_UP))
     one.curves("Probes: answered", "none", ('probe_success{job="probe"}', "{{probe}}"), max=1)
     one.curves("Probes: time", "s", ('probe_duration_seconds{job="probe"}', "{{probe}}"))
     one.table("Certificates", {
-        "ends": f"max by (name) ({ends}) * 1000",
-        "left of its lifetime": f"max by (name) (({ends} - time()) / ({ends} - {begins}))",
-        "only a placeholder": "max by (name) (mooring_certificate_placeholder)",
+        "ends": f"max by (host, name) ({ends}) * 1000",
+        "left of its lifetime": f"max by (host, name) (({ends} - time()) / ({ends} - {begins}))",
+        "only a placeholder": "max by (host, name) (mooring_certificate_placeholder)",
     }, column("ends", unit="dateTimeFromNow"), column("left of its lifetime", unit="percentunit", decimals=0),
         column("only a placeholder", mappings=NO_YES), width=12, height=6)
     looks = [f'label_replace({expression}, "what", "{what}", "{label}", "(.*)") * 1000' for expression, what, label in (
-        ("max(mooring_certificates_last_good_run_timestamp_seconds)", "certificates, without a failure", ""),
-        ("max(mooring_drift_last_check_timestamp_seconds)", "drift", ""),
-        ("max by (backup) (mooring_backup_last_success_timestamp_seconds)", "backup $1", "backup"))]
+        ("max by (host) (mooring_certificates_last_good_run_timestamp_seconds)", "certificates, without a failure", ""),
+        ("max by (host) (mooring_drift_last_check_timestamp_seconds)", "drift", ""),
+        ("max by (host, backup) (mooring_backup_last_success_timestamp_seconds)", "backup $1", "backup"))]
     one.table("Done last", {"when": " or ".join(looks)}, without=("backup",), width=12, height=6,
               unit="dateTimeFromNow")
-    one.curves("Drift", "short", ("sum by (component) (mooring_drift_items)", "{{component}}"),
+    one.curves("Drift", "short", ("sum by (host, component) (mooring_drift_items)", "{{host}} {{component}}"),
                ("sum(mooring_drift_notices)", "notices"))
-    one.curves("Age of backups", "s", ("time() - mooring_backup_last_success_timestamp_seconds", "{{backup}}"))
+    one.curves("Age of backups", "s", ("time() - mooring_backup_last_success_timestamp_seconds", "{{host}} {{backup}}"))
     one.curves("Notifications", "ops", *[
         (rate(f"alertmanager_notifications_{metric}", 'job="alertmanager"', "integration"), "{{integration}} " + word)
         for metric, word in (("total", "sent"), ("failed_total", "failed"))])
@@ -494,23 +499,25 @@ def platform() -> Dashboard:
 def logs() -> Dashboard:
     """Find the line."""
     one = Dashboard("logs", "Logs", "Find the line: by container, by text, by the id of a request.",
-                    log_choice("project", "Project"), log_choice("service", "Service", '{project=~"$project"}'),
+                    # Lines from before there was the label have it empty.
+                    log_choice("host", "Host", everything=".*"), log_choice("project", "Project"),
+                    log_choice("service", "Service", '{project=~"$project"}'),
                     field("search", "Text"), field("request", "Request id"), since="now-1h")
-    chosen = '{job="containers", project=~"$project", service=~"$service"}'
+    chosen = '{job="containers", host=~"$host", project=~"$project", service=~"$service"}'
     bad = 'detected_level=~"error|critical|fatal"'
     loki, alloy = 'job="loki"', 'job="alloy"'
     for title, filters in (("Lines by service", ""), ("Errors by service", f" | {bad}")):
         one.curves(title, "cps", (f"sum by (project, service) (rate({chosen}{filters} |~ `$search` [$__auto]))",
                                   "{{project}} {{service}}"), stacked=True, source=LOKI)
     one.lines("Containers", f"{chosen} |~ `$search`", 16, "The text is a regular expression.")
-    one.lines("One request", '{job="containers"} |= `request_id` |= `$request`', text="What the proxy says of it, "
-              "and an application that logs the header X-Request-Id as request_id.")
-    one.lines("Requests that failed", '{job="containers", service="proxy", stream="stdout"} | json '
+    one.lines("One request", '{job="containers", host=~"$host"} |= `request_id` |= `$request`', text="What the proxy "
+              "says of it, and an application that logs the header X-Request-Id as request_id.")
+    one.lines("Requests that failed", '{job="containers", host=~"$host", service="proxy", stream="stdout"} | json '
               '| __error__=`` | status >= 500')
-    one.lines("Slow queries of MySQL", '{job="files", filename=~".+/slow[.]log"} |~ `$search`')
+    one.lines("Slow queries of MySQL", '{job="files", host=~"$host", filename=~".+/slow[.]log"} |~ `$search`')
     one.lines("Host: warnings and worse",
-              '{job="journal", level=~"emerg|alert|crit|err|error|warning"} |~ `$search`')
-    one.lines("Host: files", '{job="files"} |~ `$search`')
+              '{job="journal", host=~"$host", level=~"emerg|alert|crit|err|error|warning"} |~ `$search`')
+    one.lines("Host: files", '{job="files", host=~"$host"} |~ `$search`')
     one.row("The logs themselves")
     one.curves("Taken in", "Bps", (f'sum({rate("loki_distributor_bytes_received_total", loki)})', "bytes"))
     one.curves("Streams", "short", ('sum(loki_ingester_memory_streams{job="loki"})', "streams"),

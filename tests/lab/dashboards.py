@@ -64,7 +64,8 @@ def asked_by(name: str, dashboard: Json, application: str = "demo") -> t.Iterato
     """The expressions of one dashboard: its panels, its annotations, and where its variables' values come from."""
     variables = dashboard["templating"]["list"]
     values = {**MACROS, "application": application,
-              **{one["name"]: one.get("allValue", "") for one in variables if one["name"] != "application"}}
+              **{one["name"]: one.get("allValue", ".*" if one["type"] == "query" else "")
+                 for one in variables if one["name"] != "application"}}
 
     def concrete(text: str) -> str:
         return re.sub(r"\$\{?(\w+)\}?", lambda found: values.get(found[1], found[0]), text)

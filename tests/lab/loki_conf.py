@@ -60,7 +60,7 @@ _STAGES[0]["match"] = {"selector": "text", "stages": _STAGES}
 PROMTAIL: Schema = {
     "server": {"http_listen_port": "int", "grpc_listen_port": "int", "log_level": "level"},
     "positions": {"filename": "path"},
-    "clients": [{"url": "text"}],
+    "clients": [{"url": "text", "external_labels": {"host": "text"}}],
     "limits_config": {"max_streams": "int"},
     "scrape_configs": [{
         "job_name": "text", "docker_sd_configs": [{"host": "text", "refresh_interval": "duration"}],

@@ -25,6 +25,7 @@ ROLE = ROOT / "roles/monitoring"
 DEFAULTS = {
     "ansible_managed": "Ansible managed", "mooring_prefix": "mooring", "mooring_root": "/opt/mooring",
     "monitoring_retention": "30d", "monitoring_components": ["data_stores", "app_blue_green"],
+    "inventory_hostname": "platform-1", "monitoring_server": True, "monitoring_agents": {},
 }
 LABELS = {"container", "project", "service", "application", "colour", "release", "stream"}
 

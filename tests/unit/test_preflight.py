@@ -539,6 +539,80 @@ def test_an_application_of_another_host_is_known():
     assert [one.line() for one in judge(judged) if one.where == "one"] == []
 
 
+def monitored(**hosts):
+    """An inventory of these hosts, which have a part of the monitoring each: its variables without ``monitoring_``."""
+    judged = inventory(groups={"docker_engine", "monitoring"})
+    (first,) = judged.hosts
+    judged.hosts[:] = []
+    for name, given in hosts.items():
+        settings = {key: one for key, one in first.settings.items() if not key.startswith("acme_test_ca_")}
+        settings |= {f"monitoring_{key}": Setting(value, f"host_vars/{name}.yml:1") for key, value in given.items()}
+        judged.hosts.append(Host(name.replace("_", "-"), {*first.groups, "eu"}, settings, [], first.facts))
+    return judged
+
+
+SERVER = {"components": ["monitoring"], "agents": {"data": ["data_stores", "eu"], "app": ["nginx_certbot", "kafka"]}}
+DATA = {"server": False, "components": ["data_stores", "monitoring"], "memory": "384m", "grafana_admin_password": None}
+PROXY = {"server": False, "components": ["nginx_certbot", "kafka"], "kafka_password": "a-secret"}
+
+
+@pytest.mark.parametrize("hosts", [
+    {"obs": SERVER, "data": DATA, "app": PROXY},
+    # Each for itself, as ever.
+    {"one": {}, "two": {}},
+])
+def test_hosts_that_are_looked_at(hosts):
+    assert [one.line() for one in judge(monitored(**hosts))] == []
+
+
+@pytest.mark.parametrize("hosts, expected", [
+    ({"data": DATA, "app": PROXY}, "app: monitoring_server (host_vars/app.yml:1): is false on every host, so nobody"),
+    ({"obs": {**SERVER, "agents": {}}, "data": DATA},
+     "data: monitoring_server (host_vars/data.yml:1): is false, and obs does not know of it. Add it to monitoring_age"),
+    ({"obs": SERVER, "second": {}, "data": DATA, "app": PROXY}, "second: monitoring_server: is true here and on obs"),
+    ({"obs": {"agents": {"data": ["data_stores"]}}, "second": {}}, "is true here and on obs, whose network it shares"),
+    ({"obs": {**SERVER, "agents": {"data": ["data_store"]}}, "data": DATA},
+     "obs: monitoring_agents.data[0] (host_vars/obs.yml:1): 'data_store' is no component. Name those that data runs"),
+    ({"obs": {**SERVER, "agents": {"data": ["kafka"]}}, "data": DATA},
+     "monitoring_components of data says something else of data_stores, kafka. Let both say what it runs."),
+    ({"obs": {**SERVER, "agents": {"data": "data_stores"}}, "data": DATA}, "monitoring_agents.data (host_vars/ob"),
+    ({"obs": {**SERVER, "agents": {"data": [{"data_stores": 1}]}}, "data": DATA}, "1}' is no component"),
+    ({"obs": {**SERVER, "agents": 5}, "data": DATA}, "obs: monitoring_agents"),
+    ({"obs": SERVER, "data": DATA}, "'app' is no host of the group monitoring. Name hosts with agents only."),
+    ({"obs": {**SERVER, "agents": {"obs": []}}}, "'obs' is the server itself"),
+    ({"obs": {**SERVER, "agents": {"Data": ["data_stores"], "data": ["data_stores"]}}, "Data": DATA, "data": DATA},
+     "data: inventory_hostname: in the names of services this host is called like Data. Give it another name"),
+    ({"obs": {**SERVER, "agents": {"network-1": ["data_stores"]}}, "network_1": DATA}, "be called 'network-1'"),
+    ({"obs": {**SERVER, "agents": {"d" * 41: ["data_stores"]}}, "d" * 41: DATA}, "this host cannot be called 'ddd"),
+    ({"obs": {**SERVER, "agents": {"\ub370": ["data_stores"]}}, "\ub370": DATA}, "this host cannot be called ''"),
+    ({"obs": {**SERVER, "memory": "512m"}, "data": DATA, "app": PROXY}, "obs: monitoring_memory"),
+    ({"obs": SERVER, "data": {**DATA, "memory": "300m"}, "app": PROXY}, "for all its services. Give at least 384m"),
+    ({"obs": {**SERVER, "agents": ["data"]}, "data": DATA}, "monitoring_agents"),
+])
+def test_hosts_that_nobody_looks_at_or_two(hosts, expected):
+    found = [one.line() for one in judge(monitored(**hosts))]
+    assert any(expected in line for line in found), found
+
+
+def test_what_the_server_knows_cannot_be_told():
+    judged = monitored(obs=SERVER, data=DATA)
+    judged.hosts[0].settings["monitoring_agents"].errors[""] = "'groups' is undefined"
+    assert [one.variable for one in judge(judged)] == ["monitoring_agents"]
+
+
+def test_two_servers_in_one_network():
+    judged = monitored(one={}, two={})
+    for host in judged.hosts:
+        host.settings["docker_engine_swarm"] = Setting({"one": "10.20.0.11", "two": "10.20.0.12"}, "")
+    assert any("two: monitoring_server: is true here and on one" in one.line() for one in judge(judged))
+
+
+def test_a_run_without_the_monitoring_does_not_judge_it():
+    judged = monitored(data=DATA)
+    del judged.roles["monitoring"]
+    assert not [one.line() for one in judge(judged) if "monitoring_server" in one.line()]
+
+
 def test_the_volumes_of_other_components_are_known():
     """Each that has a name of its own, which an application's volume could have too."""
     texts = "\n".join(path.read_text() for path in ROOT.glob("roles/*/*/**/*") if path.suffix in (".yml", ".j2"))
@@ -766,8 +840,8 @@ def test_the_mount_of_a_path(path, mount):
 def test_services_are_found_in_every_compose_template():
     for template in ROOT.glob("roles/*/templates/project/compose.yml*"):
         assert service_names(template.read_text()), template
-    text = "services:\n  web:\n    image: x\n  {{ y }}\n  db:  # data\nvolumes:\n  data:\n"
-    assert service_names(text) == {"web", "db"}
+    text = "services:\n  web:\n    image: x\n  {{ y }}\n  db:  # data\n  agent{{ suffix }}:\nvolumes:\n  data:\n"
+    assert service_names(text) == {"web", "db", "agent"}
 
 
 # ---------------------------------------------------------------- what a host says

@@ -217,21 +217,28 @@ def test_what_is_watched(seen, lines):
     assert monitoring(seen) == lines
 
 
+def configure_prometheus(root):
+    (root / "monitoring" / "prometheus").mkdir(parents=True)
+    (root / "monitoring" / "prometheus" / "prometheus.yml").write_text("")
+
+
 @pytest.mark.parametrize("monitored, address, alerts, unknown", [
+    # Agents only: another host knows.
     (False, "127.0.0.1", None, ""),
     (True, "", None, "Prometheus does not run, so nobody knows of alerts."),
 ])
 def test_nobody_knows_of_alerts(tmp_path, monitored, address, alerts, unknown):
-    (tmp_path / "monitoring").mkdir()
     if monitored:
+        configure_prometheus(tmp_path)
+    else:
+        (tmp_path / "monitoring").mkdir()
         (tmp_path / "monitoring" / "compose.yml").write_text("")
     docker = types.SimpleNamespace(address=lambda *_arguments: address)
     assert read_monitoring(docker, {"root": str(tmp_path), "prefix": "p", "network": "n"}) == (alerts, unknown)
 
 
 def test_a_prometheus_that_does_not_answer(tmp_path):
-    (tmp_path / "monitoring").mkdir()
-    (tmp_path / "monitoring" / "compose.yml").write_text("")
+    configure_prometheus(tmp_path)
     # An address of its own, where nobody listens.
     docker = types.SimpleNamespace(address=lambda *_arguments: "127.0.0.254",
                                    inside=lambda _container: contextlib.nullcontext())
