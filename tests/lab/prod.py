@@ -83,7 +83,7 @@ class Secrets(dict[str, str]):
     MARK = "sentinel"
 
     def __missing__(self, name: str) -> str:
-        self[name] = f"{self.MARK}-{secrets.token_hex(10)}"
+        self[name] = f"{self.MARK}-{secrets.token_hex(14)}"
         return self[name]
 
     @property
@@ -173,7 +173,7 @@ def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
         # An engine that itself runs in a container may give no more.
         "elk_open_files": 16384})
     values["kafka"]["kafka_memory"] = "768m"
-    values["jenkins_dood"].update({"jenkins_dood_base_image": None, "jenkins_dood_memory": "512m"})
+    values["jenkins_dood"].update({"jenkins_dood_base_image": None, "jenkins_dood_memory": "1g"})
     return values
 
 
