@@ -594,6 +594,8 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
         yield Problem("all", "", "", "no component has a host",
                       f"Put a host into a group such as docker_engine in {hosts_file}")
     for host in inventory.hosts:
+        if stray(inventory, host):
+            continue
         if used and inventory.is_whole and host.groups <= {"ungrouped"}:
             yield Problem(host.name, "", hosts_file, "is in no group, so nothing would run there",
                           "Put it into the group of a component, or into one of your own, or take it out")
@@ -604,13 +606,16 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
                                   f"Put {host.name} into the group {needed} in {hosts_file}")
 
 
+REACHED_BY = {"ansible_connection", "ansible_host"}
+
+
 def check_names(inventory: Inventory) -> t.Iterator[Problem]:
     """Groups, files and variables that nobody reads, because their names are nearly others."""
     if not inventory.is_whole:
         return
     hosts_file = f"{inventory.directory}/hosts.yml"
     for group in sorted(inventory.groups - set(inventory.roles) - {"all", "ungrouped"}):
-        meant = _preflight_names.slip(group, inventory.roles, _preflight_names.HINT)
+        meant = _preflight_names.slip(group, inventory.roles, _preflight_names.SHORT_SLIP)
         members = [host for host in inventory.hosts if group in host.groups and meant not in host.groups]
         # A group of one's own that is a part of the component's is in order.
         if meant and members:
@@ -619,17 +624,27 @@ def check_names(inventory: Inventory) -> t.Iterator[Problem]:
     hosts = {host.name for host in inventory.hosts}
     for file in inventory.files:
         known = hosts if file.of == "host" else {*inventory.groups, *inventory.roles, "all"}
-        meant = "" if file.name in known else _preflight_names.slip(file.name, known, _preflight_names.HINT)
-        if meant:
+        meant = _preflight_names.slip(file.name, known, _preflight_names.SHORT_SLIP)
+        if meant and file.name not in known:
             yield Problem("all", f"{file.of} {file.name}", file.path,
                           f"there is no such {file.of}, so nobody reads this", f"Did you mean {meant}")
     for host in inventory.hosts:
+        if meant := stray(inventory, host):
+            yield Problem(host.name, f"host {host.name}", hosts_file, "nothing says how to reach it",
+                          f"Did you mean {meant}")
         mine = _prefixes(inventory, host)
         for variable, meant in misspelt(inventory, host).items():
             owner = next((name for name in sorted(mine, key=len, reverse=True) if variable.startswith(f"{name}_")), "")
             yield Problem(host.name, variable, host.raw[variable].source, "no role has a variable of this name",
                           f"Did you mean {meant}" if meant else
                           f"Remove it, or give it a name that does not begin with {owner}_ if it is your own")
+
+
+def stray(inventory: Inventory, host: Host) -> str:
+    """The host that was meant, where a group lists a name that only a slip has made a host of its own."""
+    if not inventory.is_whole or REACHED_BY & set(host.raw):
+        return ""
+    return _preflight_names.slip(host.name, [one.name for one in inventory.hosts if REACHED_BY & set(one.raw)])
 
 
 def _prefixes(inventory: Inventory, host: Host) -> set[str]:
@@ -643,8 +658,11 @@ def misspelt(inventory: Inventory, host: Host) -> dict[str, str]:
         return {}
     options = {name for role in (inventory.shared, *inventory.roles.values()) for name in role.options}
     here = {name for role in inventory.roles_of(host) for name in role.options}
-    return _preflight_names.unread(
+    found = _preflight_names.unread(
         {name: raw.texts for name, raw in host.raw.items()}, options, here, _prefixes(inventory, host))
+    # What a play has set is its own.
+    ours = (f"{inventory.directory}/", "command line")
+    return {name: meant for name, meant in found.items() if host.raw[name].source.startswith(ours)}
 
 
 def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
@@ -665,9 +683,10 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         def problem(text: str, remedy: str, name: str = name, index: int = index) -> Problem:
             return Problem(host.name, name, source(f"[{index}].path"), text, remedy)
 
-        path = str(route.get("path", ""))
-        if not isinstance(route.get("path"), str):
+        # What is no text is said already.
+        if isinstance(route.get("path"), (list, dict)):
             continue
+        path = str(route.get("path", ""))
         if not re.fullmatch(r"/[^\s{};\"'\\]*", path):
             yield problem(f"the path '{path}' does not start with '/' or has characters that a path cannot have",
                           "Write it like /api")
@@ -1465,6 +1484,9 @@ def judge(inventory: Inventory) -> list[Problem]:
     problems = [Problem("controller", *one[:1], "", *one[1:]) for one in inventory.controller]
     problems += [*check_groups(inventory), *check_names(inventory), *check_the_command_line(inventory)]
     for host in inventory.hosts:
+        # All else that is wrong with it follows from its name.
+        if stray(inventory, host):
+            continue
         problems += check_placeholders(host)
         problems += check_settings(inventory, host)
         problems += check_routes(inventory, host)
@@ -1501,7 +1523,8 @@ def said_where_it_stands(inventory: Inventory, problems: list[Problem]) -> list[
         own = (one.where, one.source, one.variable) in written
         elsewhere = any(other.source == one.source and (other.where, other.source, other.variable) in written
                         for other in others)
-        words = {word for text in texts.get((one.where, _base(one.variable)), ()) for word in re.findall(r"\w+", text)}
+        name = _base(one.variable)
+        words = {word for text in texts.get((one.where, name), ()) for word in re.findall(r"\w+", text)} - {name}
         return (own or not elsewhere) and not any(_base(other.variable) in words for other in others)
 
     return [one for one in problems if stands_here(one)]

@@ -103,6 +103,9 @@ def check_engine(facts: Facts, source: str, compose_minimum: str) -> t.Iterator[
         yield Finding("docker", "docker.io and docker-ce are both installed, two engines for one socket",
                       "Keep one: apt-get remove docker.io, or apt-get remove docker-ce docker-ce-cli containerd.io")
         return
+    # Of another source its own check tells.
+    if source not in ("distro", "upstream"):
+        return
     yield from _what_the_role_would_refuse(facts, source, compose_minimum)
     there = docker.get("daemon") or docker.get("answers")
     if there or (docker.get("marker") or {}).get("engine") == "installed":
@@ -120,8 +123,8 @@ def _what_the_role_would_refuse(facts: Facts, source: str, compose_minimum: str)
     """docker_engine decides the same way a minute later, after other hosts were changed."""
     docker, system = facts["docker"], facts["os"]
     # Said of the operating system, or of the variable.
-    if (system["id"], system.get("codename")) not in _docker_engine.RELEASES or source not in ("distro", "upstream") \
-            or not re.match(r"v?\d+\.\d+", compose_minimum):
+    if (system["id"], system.get("codename")) not in _docker_engine.RELEASES or not re.match(
+            r"v?\d+\.\d+", compose_minimum):
         return
     host = _docker_engine.Host(
         system["id"], system["codename"], facts["architecture"], packages=frozenset(docker.get("packages") or ()),

@@ -11,6 +11,8 @@ import typing as t
 
 # How alike a slip of the finger is to what was meant, of difflib's ratio: one letter of twelve.
 SLIP = 0.9
+# Of the few and short names that groups and hosts have.
+SHORT_SLIP = 0.85
 # How alike a name has to be to be worth a question, where it is wrong already.
 HINT = 0.75
 
@@ -21,9 +23,9 @@ def nearest(name: str, known: t.Iterable[str], cutoff: float = HINT) -> str:
 
 
 def slip(name: str, known: t.Iterable[str], cutoff: float = SLIP) -> str:
-    """The name that was certainly meant; names that differ in their digits alone are two names."""
+    """The name that was certainly meant, where it is another; names with other digits are numbered on purpose."""
     found = nearest(name, known, cutoff)
-    return "" if re.sub(r"\d", "", found) == re.sub(r"\d", "", name) else found
+    return found if found != name and re.sub(r"\D", "", found) == re.sub(r"\D", "", name) else ""
 
 
 def unread(

@@ -11,6 +11,7 @@ network is given: the answers of the resolver and the facts of the hosts.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import pathlib
@@ -21,13 +22,22 @@ import tempfile
 from ansible.cli.playbook import PlaybookCLI
 
 
+def is_address(text):
+    """Whether it is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def answering(names):
     """``getaddrinfo`` for these names; addresses answer for themselves, everything else has no address."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host, port, *args, **kwargs):
-        found = names.get(host, [host])
-        if not found or (host not in names and any(letter.isalpha() and letter not in "abcdef" for letter in host)):
+        found = names.get(host, [host] if is_address(host) else [])
+        if not found:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [answer for address in found for answer in real(address, port, *args, **kwargs)]
 

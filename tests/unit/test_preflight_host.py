@@ -78,7 +78,7 @@ RUNS = {"installed": True, "answers": True, "daemon": True, "version": "27.0.1",
 @pytest.mark.parametrize("docker, source, expected", [
     ({}, "upstream", ""),
     ({}, "distro", ""),
-    ({}, "nonsense", ""),
+    ({"packages": ["runc", "containerd.io"]}, "nonsense", ""),
     ({**RUNS, "packages": ["docker-ce", "docker-ce-cli", "containerd.io"]}, "distro", ""),  # adopted
     ({**RUNS, "packages": ["docker.io", "containerd", "runc"]}, "upstream", ""),
     ({**RUNS, "answers": False, "version": "", "packages": ["docker.io", "containerd", "runc"]}, "upstream", ""),
@@ -159,6 +159,7 @@ def test_variables_that_nobody_reads(variables, expected):
 
 @pytest.mark.parametrize("name, expected", [
     ("data_store", "data_stores"), ("web", ""), ("kafka_1", ""), ("platform1", "platform-1"), ("platform-2", ""),
+    ("kafka", ""), ("data_stores_2", ""),
 ])
 def test_names_that_are_nearly_others(name, expected):
     assert names.slip(name, ["data_stores", "kafka", "platform-1", "kafka_2"], names.HINT) == expected

@@ -41,7 +41,12 @@ GOOD = [
     Bad("variables of one's own", [
         ("group_vars/all/own.yml", "", "shop_port: 8080\nkafka_topic: shop\nmonitoring_of_us: our\n"
          "shop_text: \"{{ monitoring_of_us }}\"\nvault_of_nobody: x"),
-        ("hosts.yml", "", "backups:\n  hosts:\n    archive:\n      ansible_host: 10.20.0.12")], []),
+        ("hosts.yml", "", "backups:\n  hosts:\n    archive:\n      ansible_host: 10.20.0.12\n"
+         "monitoring_2:\n  hosts:\n    archive:")], []),
+    Bad("hosts with numbers", [
+        ("hosts.yml", "      ansible_user: deploy\n", "      ansible_user: deploy\n    platform-2:\n"),
+        ("hosts.yml", "", "docker_engine_2:\n  hosts:\n    platform-2:"),
+        ("host_vars/platform-3.yml", "", "data_stores_mysql_memory: 2g")], []),
 ]
 PLAY = """\
 - hosts: all
