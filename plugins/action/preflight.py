@@ -8,30 +8,34 @@ from __future__ import annotations
 import inspect
 import pathlib
 import socket
+import sys
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
-from ansible.utils.display import Display
 from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Host,
     Inventory,
     Literal,
+    Raw,
     Role,
+    Setting,
+    VariableFile,
     check_for,
     judge,
     leaves,
     placeholder,
     service_names,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._preflight_host import check_controller
 from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, resolve, short
 
-display = Display()
-
-ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+COLLECTION = pathlib.Path(__file__).resolve().parents[2]
+ROLES = COLLECTION / "roles"
+DEFAULTS = f"{short(str(ROLES))}/"
 # Roles without a group of their own, whose variables every host may have.
 SHARED_ROLES = ("drift", "platform", "preflight", "status")
 # What Ansible itself puts beside the inventory's variables.
@@ -72,24 +76,36 @@ class ActionModule(ActionBase):
         hosts = [self._host(name, specs, shared, args["facts"]) for name in names]
         for host in hosts:
             host.literals = [one for one in host.literals if not one.variable.startswith(foreign)]
+        directory = str((task_vars or {}).get("inventory_dir") or "inventory")
+        whole = not args["components"]
         inventory = Inventory(
-            directory=short(str((task_vars or {}).get("inventory_dir") or "inventory")),
+            directory=short(directory),
             hosts=hosts,
             roles=specs,
             shared=shared,
             now=time.time(),
-            unresolved=unresolved(validated_domains(hosts)),
+            addresses=addresses(names_to_look_up(hosts)),
+            controller=list(check_controller(ansible_version, self._required(), sys.version_info[:2])),
+            groups=set(self._groups) if whole else set(),
+            files=variable_files(pathlib.Path(directory)) if whole else [],
         )
+        for host in hosts:
+            for role in inventory.roles_of(host):
+                for option in role.options.keys() & host.settings.keys():
+                    place_default(host.settings[option], inventory.file_for(role, option))
         lines = [problem.line() for problem in judge(inventory)]
         if lines:
             count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''} in the inventory"
-            # Printed here, because Ansible shows a result as one long line of JSON.
-            display.display("\n".join([f"{count}:", *(f"  {line}" for line in lines)]), color=C.COLOR_ERROR)
-            message = f"{count}, see above; nothing was changed."
-            return {"failed": True, "changed": False, "msg": message, "problems": lines}
+            # Ansible shows a result as one long line, unless it is told otherwise; then each problem is a line.
+            return {"failed": True, "changed": False, "msg": f"{count}; nothing was changed.", "problems": lines,
+                    "_ansible_verbose_always": True}
         return {"changed": False, "problems": []}
 
     # ------------------------------------------------------------ reading
+
+    def _required(self) -> str:
+        """The versions of ansible-core that the collection runs with."""
+        return str(self._loader.load_from_file(str(COLLECTION / "meta" / "runtime.yml"))["requires_ansible"])
 
     def _roles(self) -> dict[str, Role]:
         """Every role of the collection, from its argument specs and its compose template."""
@@ -108,6 +124,7 @@ class ActionModule(ActionBase):
         raw = self._hostvars.raw_get(name)
         host = Host(name, groups={group for group, names in self._groups.items() if name in names and group != "all"})
         host.literals = literals(raw)
+        host.raw = inventory_variables(raw)
         mine = [role for group, role in roles.items() if group in host.groups]
 
         variables: dict[str, t.Any] = {}
@@ -123,6 +140,11 @@ class ActionModule(ActionBase):
             for option in role.options:
                 if option in variables:
                     host.settings[option] = resolve(templar, variables[option])
+
+        # Of a connection to this machine the name says nothing.
+        if str(raw.get("ansible_connection", "")) != "local":
+            host.settings["ansible_host"] = resolve(
+                Templar(loader=self._loader, variables=variables), raw.get("ansible_host", name))
 
         registered = raw.get(facts_variable)
         if isinstance(registered, dict):
@@ -158,30 +180,60 @@ def literals(raw: dict[str, t.Any]) -> list[Literal]:
     return found
 
 
-def validated_domains(hosts: list[Host]) -> set[str]:
-    """The names that a public CA will look up."""
-    domains: set[str] = set()
+def place_default(setting: Setting, file: str) -> None:
+    """What stands in the defaults of a role is changed in the inventory."""
+    for path, source in setting.sources.items():
+        if source.startswith(DEFAULTS):
+            setting.sources[path] = file
+    if setting.source.startswith(DEFAULTS):
+        setting.source = file
+
+
+def inventory_variables(raw: dict[str, t.Any]) -> dict[str, Raw]:
+    """The variables that the inventory's files and the command line set, whoever reads them."""
+    found = {}
+    for variable, value in raw.items():
+        parts = [leaf for _path, _key, leaf in leaves(value)]
+        source = next(filter(None, (origin(one) for one in (variable, value, *parts))), "")
+        if source:
+            found[str(variable)] = Raw(source, tuple(str(leaf) for leaf in parts if isinstance(leaf, str)))
+    return found
+
+
+def variable_files(directory: pathlib.Path) -> list[VariableFile]:
+    """What lies in group_vars and host_vars, by the name of the group or host that it is for."""
+    return [
+        VariableFile(kind, entry.name if entry.is_dir() else entry.stem, short(str(entry)))
+        for kind in ("group", "host") for entry in sorted(directory.glob(f"{kind}_vars/*"))
+        if entry.is_dir() or entry.suffix in ("", ".json", ".yaml", ".yml")]
+
+
+def names_to_look_up(hosts: list[Host]) -> set[str]:
+    """The names that a public CA will look up, and those at which their hosts are reached."""
+    names: set[str] = set()
+    check = check_for("domain")
     for host in hosts:
         if "nginx_certbot" not in host.groups or "acme_test_ca" in host.groups or not host.get("preflight_check_dns"):
             continue
-        for _index, certificate in host.items_of("nginx_certbot_certificates"):
-            # By DNS-01 no address is looked up.
-            if certificate.get("challenge") != "dns-01":
-                domains.update(str(domain) for domain in certificate.get("domains") or [] if domain)
-    check = check_for("domain")
-    return {domain for domain in domains if check and not check(domain) and not placeholder(domain)}
+        # By DNS-01 no address is looked up.
+        domains = [str(domain) for _index, certificate in host.items_of("nginx_certbot_certificates")
+                   if certificate.get("challenge") != "dns-01" for domain in certificate.get("domains") or [] if domain]
+        domains = [domain for domain in domains if check and not check(domain) and not placeholder(domain)]
+        target = str(host.get("ansible_host") or "")
+        names.update(domains, [target] if domains and target and not placeholder(target) else [])
+    return names
 
 
-def unresolved(domains: set[str]) -> set[str]:
-    """Those of the names that certainly have no address. A resolver that does not answer says nothing."""
+def addresses(names: set[str]) -> dict[str, list[str]]:
+    """The addresses of names; empty for one that certainly has none, nothing where a resolver does not answer."""
 
-    def lacks_address(domain: str) -> bool:
+    def ask(name: str) -> list[str] | None:
         try:
-            socket.getaddrinfo(domain, None)
+            # The address of a link goes with the name of an interface.
+            return sorted({str(answer[4][0]).partition("%")[0] for answer in socket.getaddrinfo(name, None)})
         except socket.gaierror as error:
-            return error.errno == socket.EAI_NONAME
-        return False
+            return [] if error.errno == socket.EAI_NONAME else None
 
-    ordered = sorted(domains)
+    ordered = sorted(names)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return {domain for domain, lacking in zip(ordered, pool.map(lacks_address, ordered), strict=True) if lacking}
+        return {name: found for name, found in zip(ordered, pool.map(ask, ordered), strict=True) if found is not None}

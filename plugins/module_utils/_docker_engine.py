@@ -142,7 +142,8 @@ def decide(host: Host, wish: Wish) -> Plan:
                 f"The Docker engine of this host was not installed by this role, and {has}; {wish.compose_minimum} "
                 f"is needed. Install {UPSTREAM_COMPOSE} from where the engine came from, or set docker_engine_source "
                 "to distro to take the distribution's package.")
-        if compose_package in host.packages and not borrowed:
+        # Without a client nobody can ask the plugin for its version.
+        if compose_package in host.packages and host.client and not borrowed:
             raise MooringError(
                 f"The package {compose_package} is installed, but {has}; {wish.compose_minimum} is needed. Upgrade "
                 "the package, or lower docker_engine_compose_minimum.")

@@ -24,6 +24,10 @@ from ansible_collections.mooring.stack.plugins.module_utils import (
     _kafka_topics,
     _kafka_users,
     _postgres,
+    _preflight_host,
+    _preflight_names,
+    _preflight_types,
+    _redis,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
@@ -69,8 +73,13 @@ class Problem:
     def line(self) -> str:
         """``host: variable (file): problem. Remedy.``"""
         place = f" ({self.source})" if self.source else ""
-        subject = f"{self.variable}{place}" if self.variable else "inventory"
-        return f"{self.where}: {subject}: {self.problem}. {self.remedy}."
+        subject = f"{self.variable or 'inventory'}{place}"
+        return f"{self.where}: {subject}: {self.problem}. {self.remedy}{'?' if self.asks else '.'}"
+
+    @property
+    def asks(self) -> bool:
+        """Whether the remedy is a guess."""
+        return self.remedy.startswith("Did you mean ")
 
 
 @dataclasses.dataclass
@@ -84,7 +93,12 @@ class Setting:
 
     def source_of(self, path: str) -> str:
         """Where the part of the value at ``path`` stands."""
-        return self.sources.get(path) or self.source
+        if not path or path in self.sources:
+            return self.sources.get(path) or self.source
+        # A list or a dictionary stands where its first part does; without any, where its entry's name does.
+        inner = next((source for part, source in self.sources.items() if part.startswith((f"{path}.", f"{path}["))), "")
+        entry = re.match(r"\[\d+\]", path)
+        return inner or (self.sources.get(f"{entry[0]}.name", "") if entry else "") or self.source
 
 
 @dataclasses.dataclass
@@ -94,6 +108,23 @@ class Literal:
     variable: str
     value: str
     source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """A variable as the inventory has it: where, and the texts in it."""
+
+    source: str
+    texts: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class VariableFile:
+    """A file or directory of group_vars or host_vars."""
+
+    of: str  # group or host
+    name: str
+    path: str
 
 
 @dataclasses.dataclass
@@ -106,6 +137,7 @@ class Host:
     literals: list[Literal] = dataclasses.field(default_factory=list)
     facts: dict[str, t.Any] | None = None
     unreadable: str = ""  # why there are no facts
+    raw: dict[str, Raw] = dataclasses.field(default_factory=dict)  # what the inventory sets, read by somebody or not
 
     def get(self, variable: str, default: t.Any = None) -> t.Any:
         """A variable's value; the default where it has none."""
@@ -152,7 +184,15 @@ class Inventory:
     roles: dict[str, Role]  # by group name
     shared: Role  # variables that every component reads
     now: float
-    unresolved: set[str] = dataclasses.field(default_factory=set)  # domains without an address
+    addresses: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # of names; empty where one has none
+    controller: list[_preflight_host.Finding] = dataclasses.field(default_factory=list)
+    groups: set[str] = dataclasses.field(default_factory=set)  # all there are, also those without hosts
+    files: list[VariableFile] = dataclasses.field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is judged, and not what a run for some components reads."""
+        return bool(self.groups)
 
     def roles_of(self, host: Host) -> list[Role]:
         """The components of a host, and what they share."""
@@ -243,6 +283,12 @@ def _address(value: t.Any) -> tuple[str, str] | None:
         ipaddress.ip_address(str(value))
     except ValueError:
         return f"'{value}' is not an IP address", "Write it like 10.20.0.10"
+    return None
+
+
+def _address_or_network(value: t.Any) -> tuple[str, str] | None:
+    if _network(value):
+        return f"'{value}' is neither an address nor a network", "Write it like 10.20.0.10 or 10.20.0.0/24"
     return None
 
 
@@ -366,6 +412,7 @@ CHECKS: dict[str, Check] = {
     "bind": _bind,
     "domain": _domain,
     "domains": _certificate_domain,
+    "domain_addresses": _address_or_network,
     "email": _email,
     "image": _image,
     "max_body": _size,
@@ -463,32 +510,6 @@ OWN_CERTBOT_OPTIONS = {
 # ---------------------------------------------------------------- one variable
 
 
-def _bare(spec: dict[str, t.Any]) -> dict[str, t.Any]:
-    """An option's spec without defaults (they were applied) and texts."""
-    kept = {key: value for key, value in spec.items() if key not in ("default", "description", "version_added")}
-    if isinstance(kept.get("options"), dict):
-        kept["options"] = {name: _bare(option) for name, option in kept["options"].items()}
-    return kept
-
-
-def type_errors(variable: str, spec: dict[str, t.Any], value: t.Any) -> list[str]:
-    """What Ansible itself would say of the value, in its words."""
-    spec = {**_bare(spec), "required": False}
-    errors = ArgumentSpecValidator({variable: spec}).validate({variable: value}).error_messages
-    # Ansible quotes what it does not like.
-    secrets = {str(leaf) for path, _key, leaf in leaves(value) if leaf and is_secret(f"{variable} {path}")}
-    said = []
-    for error in errors:
-        text = error
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "********").replace(repr(secret)[1:-1], "********")
-        unknown = re.match(r"(\S+)\. (Supported parameters include: .*)", text)
-        said.append((f"has the unknown key {unknown[1]}; {unknown[2].lower()}" if unknown else text).rstrip("."))
-    if spec.get("type", "str") in ("str", "path") and isinstance(value, (list, dict)):
-        said.append("is a list or a dictionary, not a text")  # which Ansible would turn into one
-    return said
-
-
 def check_settings(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """Each variable of the host's components by itself."""
     for role in inventory.roles_of(host):
@@ -513,13 +534,22 @@ def _sentence(spec: dict[str, t.Any]) -> str:
     return " ".join(str(text).split()).rstrip(".")
 
 
-def _remedy_for(inventory: Inventory, error: str) -> str:
-    """What to do about a value that Ansible could not make."""
+def _undefined(error: str) -> str:
+    """The variable that a value needs and nobody sets."""
     missing = re.search(r"'(\w+)' is undefined", error)
-    if missing and missing.group(1).startswith("vault_"):
-        return f"Set {missing.group(1)} in {inventory.directory}/group_vars/all/vault.yml, as vault.yml.example shows"
+    return missing.group(1) if missing else ""
+
+
+def _remedy_for(inventory: Inventory, host: Host, error: str) -> str:
+    """What to do about a value that Ansible could not make."""
+    missing = _undefined(error)
+    twin = _preflight_names.slip(missing, host.raw) if missing else ""
+    hint = f", or correct {twin} ({host.raw[twin].source})" if twin else ""
+    if missing.startswith("vault_"):
+        return (f"Set {missing} in {inventory.directory}/group_vars/all/vault.yml, as vault.yml.example shows"
+                f"{hint}")
     if missing:
-        return f"Set {missing.group(1)}"
+        return f"Set {missing}{hint}"
     if "vault" in error.lower() or "decrypt" in error.lower():
         return "Give the vault password, with --ask-vault-pass or --vault-password-file"
     return "Correct the expression"
@@ -529,12 +559,19 @@ def _check_setting(
     inventory: Inventory, host: Host, role: Role, variable: str, spec: dict[str, t.Any], setting: Setting
 ) -> t.Iterator[Problem]:
     for path, error in setting.errors.items():
+        missing = _undefined(error)
+        # What is required and not set is one problem, not as many as there are uses of it.
+        if missing and any(missing in one.options and one.options[missing].get("required")
+                           for one in inventory.roles_of(host)):
+            continue
         yield Problem(host.name, spell(variable, path), setting.source_of(path), f"has no value: {error.rstrip('.')}",
-                      _remedy_for(inventory, error))
+                      _remedy_for(inventory, host, error))
     if setting.errors:
         return
-    for error in type_errors(variable, spec, setting.value):
-        yield Problem(host.name, variable, setting.source, error, f"Expected: {_sentence(spec)}")
+    wrong = _preflight_types.check(variable, spec, setting.value, is_secret)
+    for one in wrong:
+        yield Problem(host.name, spell(variable, one.path), setting.source_of(one.path), one.problem,
+                      one.remedy or f"Expected: {_sentence(_preflight_types.option_at(spec, one.path))}")
     if spec.get("required") and setting.value in ("", [], {}) and check_for(variable) is not _password:
         yield Problem(host.name, variable, setting.source, "is empty", f"It is required: {_sentence(spec)}")
         return
@@ -542,6 +579,9 @@ def _check_setting(
         check = check_for(key or variable)
         # The tag of an application's image is its release, see check_applications.
         if check is None or value is None or (check is _image and variable == APPLICATIONS):
+            continue
+        # A part of the wrong type is said already.
+        if any(path == one.path and not one.remedy for one in wrong):
             continue
         found = check(value)
         if found and not placeholder(str(value)):
@@ -570,6 +610,11 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
         yield Problem("all", "", "", "no component has a host",
                       f"Put a host into a group such as docker_engine in {hosts_file}")
     for host in inventory.hosts:
+        if stray(inventory, host):
+            continue
+        if used and inventory.is_whole and host.groups <= {"ungrouped"}:
+            yield Problem(host.name, "", hosts_file, "is in no group, so nothing would run there",
+                          "Put it into the group of a component, or into one of your own, or take it out")
         for group in sorted(used & host.groups):
             for needed in NEEDS.get(group, ["docker_engine"] if group != "docker_engine" else []):
                 if needed not in host.groups:
@@ -637,6 +682,65 @@ def _network_of(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network |
     return None if not value or _network(value) else ipaddress.ip_network(str(value))
 
 
+REACHED_BY = {"ansible_connection", "ansible_host"}
+
+
+def check_names(inventory: Inventory) -> t.Iterator[Problem]:
+    """Groups, files and variables that nobody reads, because their names are nearly others."""
+    if not inventory.is_whole:
+        return
+    hosts_file = f"{inventory.directory}/hosts.yml"
+    for group in sorted(inventory.groups - set(inventory.roles) - {"all", "ungrouped"}):
+        meant = _preflight_names.slip(group, inventory.roles, _preflight_names.SHORT_SLIP)
+        members = [host for host in inventory.hosts if group in host.groups and meant not in host.groups]
+        # A group of one's own that is a part of the component's is in order.
+        if meant and members:
+            yield Problem(_list([host.name for host in members]), f"group {group}", hosts_file,
+                          "is no component, so nothing would run for it", f"Did you mean {meant}")
+    hosts = {host.name for host in inventory.hosts}
+    for file in inventory.files:
+        known = hosts if file.of == "host" else {*inventory.groups, *inventory.roles, "all"}
+        meant = _preflight_names.slip(file.name, known, _preflight_names.SHORT_SLIP)
+        if meant and file.name not in known:
+            yield Problem("all", f"{file.of} {file.name}", file.path,
+                          f"there is no such {file.of}, so nobody reads this", f"Did you mean {meant}")
+    for host in inventory.hosts:
+        if meant := stray(inventory, host):
+            yield Problem(host.name, f"host {host.name}", hosts_file, "nothing says how to reach it",
+                          f"Did you mean {meant}")
+        mine = _prefixes(inventory, host)
+        for variable, meant in misspelt(inventory, host).items():
+            owner = next((name for name in sorted(mine, key=len, reverse=True) if variable.startswith(f"{name}_")), "")
+            yield Problem(host.name, variable, host.raw[variable].source, "no role has a variable of this name",
+                          f"Did you mean {meant}" if meant else
+                          f"Remove it, or give it a name that does not begin with {owner}_ if it is your own")
+
+
+def stray(inventory: Inventory, host: Host) -> str:
+    """The host that was meant, where a group lists a name that only a slip has made a host of its own."""
+    if not inventory.is_whole or REACHED_BY & set(host.raw):
+        return ""
+    return _preflight_names.slip(host.name, [one.name for one in inventory.hosts if REACHED_BY & set(one.raw)])
+
+
+def _prefixes(inventory: Inventory, host: Host) -> set[str]:
+    """Those behind which every name has to be one of a role's."""
+    return {"mooring", *(group for group in host.groups if group in inventory.roles)}
+
+
+def misspelt(inventory: Inventory, host: Host) -> dict[str, str]:
+    """A host's variables that no role reads, and which one was perhaps meant."""
+    if not inventory.is_whole:
+        return {}
+    options = {name for role in (inventory.shared, *inventory.roles.values()) for name in role.options}
+    here = {name for role in inventory.roles_of(host) for name in role.options}
+    found = _preflight_names.unread(
+        {name: raw.texts for name, raw in host.raw.items()}, options, here, _prefixes(inventory, host))
+    # What a play has set is its own.
+    ours = (f"{inventory.directory}/", "command line")
+    return {name: meant for name, meant in found.items() if host.raw[name].source.startswith(ours)}
+
+
 def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """Routes lead somewhere, each path once, and somebody can log in."""
     variable = "nginx_certbot_routes"
@@ -646,6 +750,8 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     source = host.setting(variable).source_of
     everywhere = {name for other in inventory.hosts for name in application_names(other)}
     services = inventory.services_near(host)
+    # What is no list of applications says nothing about them.
+    unknown = any(not isinstance(other.get(APPLICATIONS, []), list) for other in inventory.hosts)
     seen: dict[str, int] = {}
     for index, route in host.items_of(variable):
         name = f"{variable}[{index}]"
@@ -653,6 +759,9 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         def problem(text: str, remedy: str, name: str = name, index: int = index) -> Problem:
             return Problem(host.name, name, source(f"[{index}].path"), text, remedy)
 
+        # What is no text is said already.
+        if isinstance(route.get("path"), (list, dict)):
+            continue
         path = str(route.get("path", ""))
         if not re.fullmatch(r"/[^\s{};\"'\\]*", path):
             yield problem(f"the path '{path}' does not start with '/' or has characters that a path cannot have",
@@ -665,7 +774,7 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         upstream, application = route.get("upstream"), route.get("application")
         if bool(upstream) == bool(application):
             yield problem(f"the route '{path}' needs either an upstream or an application", "Give exactly one of them")
-        elif application and application not in everywhere:
+        elif application and application not in everywhere and not unknown:
             known = ", ".join(sorted(everywhere)) or "none"
             yield problem(f"the route '{path}' leads to the application '{application}', which no host runs",
                           f"Known applications: {known}")
@@ -687,6 +796,15 @@ def check_routes(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
 # Of an account's options, those of which a wrong type would keep it from being read.
 _TYPES: dict[str, type] = {"dict": dict, "list": list}
 
+
+# Of MySQL 8.4, those that are not spelled like constants; components bring more of the latter.
+PRIVILEGES = (
+    "ALL", "ALL PRIVILEGES", "ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROLE", "CREATE ROUTINE", "CREATE TABLESPACE",
+    "CREATE TEMPORARY TABLES", "CREATE USER", "CREATE VIEW", "DELETE", "DROP", "DROP ROLE", "EVENT", "EXECUTE", "FILE",
+    "GRANT OPTION", "INDEX", "INSERT", "LOCK TABLES", "PROCESS", "REFERENCES", "RELOAD", "REPLICATION CLIENT",
+    "REPLICATION SLAVE", "SELECT", "SHOW DATABASES", "SHOW VIEW", "SHUTDOWN", "SUPER", "TRIGGER", "UPDATE", "USAGE",
+)
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 
 # Names that the role data_stores needs, and for what.
 RESERVED_ACCOUNTS = {
@@ -740,13 +858,29 @@ def check_accounts(host: Host) -> t.Iterator[Problem]:
         except MooringError as error:
             yield Problem(host.name, f"{accounts}[{index}]", source, str(error).rstrip("."),
                           "Correct the entry; 'ansible-doc mooring.stack.mysql_grants' has what can be declared")
-        for level in grants if isinstance(grants, dict) else []:
+        for level, privileges in grants.items() if isinstance(grants, dict) else []:
+            for privilege in privileges if isinstance(privileges, list) else ():
+                name = str(privilege).partition("(")[0].strip().upper()
+                meant = "" if "_" in name or name in PRIVILEGES else _preflight_names.nearest(name, PRIVILEGES)
+                if meant:
+                    yield host.problem(accounts, f"MySQL has no privilege {name}", f"Did you mean {meant}",
+                                       f"[{index}].grants.{level}")
             schema = str(level).split(".", maxsplit=1)[0].strip("`")
             twin = next((known for known in schemas if known.lower() == schema.lower() and known != schema), None)
+            rest = str(level).partition(".")[2]
             if twin and schema not in schemas:
                 yield Problem(host.name, f"{accounts}[{index}].grants", source,
-                              f"grant on '{level}', but the schema is '{twin}'",
-                              f"Write {twin}.{str(level).partition('.')[2]}")
+                              f"grant on '{level}', but the schema is '{twin}'", f"Write {twin}.{rest}")
+                continue
+            near = _preflight_names.slip(schema, schemas, _preflight_names.HINT)
+            if near and schema not in (*schemas, *SYSTEM_SCHEMAS) and re.fullmatch(r"[\w$-]+", schema):
+                yield Problem(host.name, f"{accounts}[{index}].grants", source,
+                              f"grant on '{level}', but no such schema is declared",
+                              f"Write {near}.{rest}, or add {schema} to {variable}")
+    for index, account in host.items_of("data_stores_redis_accounts"):
+        refused = _redis.refused_rule(account["rules"]) if isinstance(account.get("rules"), str) else None
+        if refused:
+            yield host.problem("data_stores_redis_accounts", *refused, f"[{index}].rules")
 
 
 def check_databases(host: Host) -> t.Iterator[Problem]:
@@ -1212,9 +1346,9 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             if other != str(certificate.get("name")):
                 yield Problem(host.name, label, source, f"'{domain}' is in the certificate '{other}' too",
                               "Keep it in one of them; nginx can show one for a name only")
-            if domain in inventory.unresolved:
-                yield Problem(host.name, label, source, f"'{domain}' has no address, so no CA can validate it",
-                              "Add the name to your DNS, or correct it")
+            if not by_dns:
+                yield from (Problem(host.name, label, source, *found)
+                            for found in _where_a_domain_leads(inventory, host, str(domain)))
 
     if host.get("nginx_certbot_certificates") == []:
         yield host.problem("nginx_certbot_certificates", "is empty, so the proxy would answer to no name",
@@ -1223,10 +1357,34 @@ def check_certificates(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     for index, entry in applications(host):
         url = entry.get("url")
         asked = (urlsplit(str(url)).hostname or "") if url and not _url(url) else ""
-        if asked and asked not in serving and f"*.{asked.partition('.')[2]}" not in serving:
+        # With a name that is none, nothing is known of those that are shown.
+        known = not any(_certificate_domain(one) for one in serving)
+        if asked and known and not {asked, f"*.{asked.partition('.')[2]}"} & set(serving):
             yield host.problem(APPLICATIONS, f"the name '{asked}' is in no certificate",
                                "Add it to a certificate of nginx_certbot_certificates, or correct the URL",
                                f"[{index}].url")
+
+
+def _where_a_domain_leads(inventory: Inventory, host: Host, domain: str) -> t.Iterator[tuple[str, str]]:
+    """A name that a CA will look up leads to the host, as far as can be known from here."""
+    answers = inventory.addresses.get(domain)
+    if answers is None:
+        return
+    if not answers:
+        yield f"'{domain}' has no address, so no CA can validate it", "Add the name to your DNS, or correct it"
+        return
+    # Where the proxy does not take port 80 itself, something stands before it and leads there.
+    bind = parse_bind(host.get("nginx_certbot_http_bind"))
+    if host.facts is None or not bind or bind[1] != 80:
+        return
+    allowed = host.get("preflight_domain_addresses") or []
+    target = str(host.get("ansible_host") or host.name)
+    wrong = _preflight_host.elsewhere(answers, host.facts.get("addresses") or (), inventory.addresses.get(target) or (),
+                                      allowed if isinstance(allowed, list) else ())
+    if wrong:
+        yield (f"'{domain}' leads to {', '.join(wrong)}, which is not this host, so no CA can validate it",
+               "Correct the name in your DNS, or, where a load balancer or a firewall leads here, add its address to "
+               "preflight_domain_addresses")
 
 
 def _what_a_certificate_cannot_be(
@@ -1271,6 +1429,9 @@ def check_certbot_options(host: Host) -> t.Iterator[Problem]:
 
 # ---------------------------------------------------------------- the host itself
 
+# roles/elk/vars
+ELASTICSEARCH_MAP_COUNT = 262144
+
 
 def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """What the machine itself says."""
@@ -1308,12 +1469,18 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     }
     for index, entry in applications(host):
         replicas = entry["replicas"] if isinstance(entry.get("replicas"), int) else 1
-        wanted[spell(APPLICATIONS, f"[{index}].memory")] = replicas * (
+        # While a release is deployed both colours run.
+        wanted[spell(APPLICATIONS, f"[{index}].memory")] = 2 * replicas * (
             size_in_bytes(entry.get("memory", DEFAULT_MEMORY)) or 0)
     if sum(wanted.values()) > facts["memory"]:
-        yield Problem(host.name, ", ".join(sorted(wanted)), "",
-                      f"together {_human(sum(wanted.values()))}, but the host has {_human(facts['memory'])}",
-                      "Lower some of them")
+        # The largest first: that is where there is something to gain.
+        parts = sorted(wanted.items(), key=lambda part: (-part[1], part[0]))
+        yield Problem(host.name, "memory", "",
+                      f"the limits of its components are {_human(sum(wanted.values()))} together, but the host has "
+                      f"{_human(facts['memory'])}: "
+                      + ", ".join(f"{name} {_human(size)}" for name, size in parts if size),
+                      "Lower some of them (of an application, both colours and all replicas count), or give the host "
+                      "more")
     minimum = (size_in_bytes(host.get("preflight_disk_minimum", "")) or 0) if carries else 0
     places: dict[str, list[str]] = {}
     for path in (str(host.get("mooring_root", "/")), facts["docker"]["root"]):
@@ -1324,11 +1491,40 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             yield Problem(host.name, "disk", " and ".join(paths),
                           f"{_human(free)} are free on {mount}, less than {_human(minimum)}",
                           "Free some space, or lower preflight_disk_minimum")
+    # What may be written there in the end, whether it lies there already or not, against all that there is.
+    bounds = {"monitoring": "monitoring_disk", "elk": "elk_disk_reserve"}
+    bounds = {variable: size_in_bytes(host.get(variable, "")) or 0 for group, variable in bounds.items()
+              if group in host.groups}
+    mount = mount_of(facts["docker"]["root"], facts["mounts"])
+    whole = facts.get("sizes", {}).get(mount, 0)
+    if whole and sum(bounds.values()) > whole:
+        yield Problem(host.name, "disk", facts["docker"]["root"],
+                      f"{' and '.join(bounds)}: {_human(sum(bounds.values()))}, but {mount} has {_human(whole)} in all",
+                      f"Lower {' or '.join(bounds)}, or give the host more")
+    yield from check_machine(inventory, host, facts)
     skew = facts["time"] - inventory.now
     if abs(skew) > float(host.get("preflight_clock_skew_maximum", 300)):
         yield Problem(host.name, "clock", "",
-                      f"is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller",
+                      f"is {_long(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the controller",
                       "Set the clock, for instance with systemd-timesyncd; certificates depend on it")
+
+
+def check_machine(inventory: Inventory, host: Host, facts: dict[str, t.Any]) -> t.Iterator[Problem]:
+    """Its kernel and its engine, where containers are to run."""
+    if "docker_engine" not in host.groups:
+        return
+    # A run for one component neither needs what another one does nor reads its variables.
+    searches = "elk" in host.groups and "elk" in inventory.roles
+    found = list(_preflight_host.check_kernel(facts, ELASTICSEARCH_MAP_COUNT if searches else 0))
+    if "docker_engine" in inventory.roles:
+        found += _preflight_host.check_engine(
+            facts, str(host.get("docker_engine_source")), str(host.get("docker_engine_compose_minimum")))
+    for one in found:
+        yield Problem(host.name, one.subject, "", one.problem, one.remedy)
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
 
 
 def mount_of(path: str, mounts: t.Iterable[str]) -> str:
@@ -1337,7 +1533,7 @@ def mount_of(path: str, mounts: t.Iterable[str]) -> str:
 
 
 def _human(size: int) -> str:
-    return f"{size / 1024**3:.1f} GiB"
+    return f"{size / 1024**3:.1f} GiB" if size >= 1024**3 else f"{size / 1024**2:.0f} MiB"
 
 
 def _overlaps(one: str, other: str) -> bool:
@@ -1362,6 +1558,9 @@ def check_ports(host: Host) -> t.Iterator[Problem]:
                 yield Problem(host.name, variable, setting.source, f"port {port} is already declared by {other}",
                               "Choose another port")
         taken.append((variable, address, port))
+        if not _preflight_host.can_be_bound(address, host.facts or {}):
+            yield Problem(host.name, variable, setting.source, f"the host has no address {address}",
+                          "Write one that it has, or 0.0.0.0 for all of them")
         owner = _foreign_owner(host.facts or {}, prefix, address, port)
         if owner:
             yield Problem(host.name, variable, setting.source, f"port {port} is taken by {owner}",
@@ -1419,8 +1618,13 @@ def check_mattermost_notifier(host: Host) -> t.Iterator[Problem]:
 
 def judge(inventory: Inventory) -> list[Problem]:
     """Every problem of the inventory, once each, in the order of hosts."""
-    problems = [*check_groups(inventory), *check_the_command_line(inventory), *check_agents(inventory)]
+    problems = [Problem("controller", *one[:1], "", *one[1:]) for one in inventory.controller]
+    problems += [*check_groups(inventory), *check_names(inventory), *check_the_command_line(inventory),
+                 *check_agents(inventory)]
     for host in inventory.hosts:
+        # All else that is wrong with it follows from its name.
+        if stray(inventory, host):
+            continue
         problems += check_placeholders(host)
         problems += check_settings(inventory, host)
         problems += check_swarm(inventory, host)
@@ -1438,7 +1642,36 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
         problems += check_ports(host)
-    return merge(problems)
+    # Who wrote a name wrongly has not left out the right one as well.
+    meant = {(host.name, name) for host in inventory.hosts for name in misspelt(inventory, host).values()}
+    problems = [one for one in problems
+                if (one.where, one.variable) not in meant or not one.problem.startswith("is not set")]
+    return merge(said_where_it_stands(inventory, problems))
+
+
+def said_where_it_stands(inventory: Inventory, problems: list[Problem]) -> list[Problem]:
+    """One line for a value that several variables take over: the one of the variable that it was written for."""
+    written = {(host.name, one.source, one.variable) for host in inventory.hosts for one in host.literals}
+    texts = {(host.name, name): raw.texts for host in inventory.hosts for name, raw in host.raw.items()}
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for one in problems:
+        alike.setdefault((one.where, one.problem), []).append(one)
+
+    def stands_here(one: Problem) -> bool:
+        others = [other for other in alike[one.where, one.problem] if other is not one]
+        own = (one.where, one.source, one.variable) in written
+        elsewhere = any(other.source == one.source and (other.where, other.source, other.variable) in written
+                        for other in others)
+        name = _base(one.variable)
+        words = {word for text in texts.get((one.where, name), ()) for word in re.findall(r"\w+", text)} - {name}
+        return (own or not elsewhere) and not any(_base(other.variable) in words for other in others)
+
+    return [one for one in problems if stands_here(one)]
+
+
+def _base(variable: str) -> str:
+    """``routes`` of ``routes[0].path``."""
+    return re.split(r"[.\[]", variable, maxsplit=1)[0]
 
 
 def merge(problems: t.Iterable[Problem]) -> list[Problem]:

@@ -21,11 +21,12 @@ _NOT_A_DISK = {
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    """ID and VERSION_ID of /etc/os-release."""
+    """ID, VERSION_ID and VERSION_CODENAME of /etc/os-release."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {
         "id": values.get("ID", "").strip("\"'"),
         "version": values.get("VERSION_ID", "").strip("\"'"),
+        "codename": values.get("VERSION_CODENAME", "").strip("\"'"),
     }
 
 
@@ -33,6 +34,52 @@ def parse_meminfo(text: str) -> int:
     """MemTotal of /proc/meminfo in bytes; 0 where it does not say."""
     found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
     return int(found.group(1)) * 1024 if found else 0
+
+
+def parse_limit(text: str) -> int:
+    """The memory limit of a cgroup in bytes, where the host is a container with one; 0 where there is none."""
+    # cgroup v1 writes the largest number of pages for "none".
+    return int(text) if text.strip().isdigit() and int(text) < 2**60 else 0
+
+
+def memory_controller(controllers: str, cgroups: str) -> bool | None:
+    """Whether limits of memory can be set, of cgroup.controllers (v2) or /proc/cgroups (v1); None where neither says.
+
+    Newer kernels list in /proc/cgroups only what is left to v1, so v2 is asked first.
+    """
+    if controllers.split():
+        return "memory" in controllers.split()
+    found = re.search(r"^memory\s+\d+\s+\d+\s+(\d)", cgroups, re.MULTILINE)
+    return found[1] == "1" if found else False if cgroups.strip() else None
+
+
+def parse_fib_trie(text: str) -> set[str]:
+    """The IPv4 addresses of this host, of /proc/net/fib_trie: those whose leaf says ``/32 host LOCAL``."""
+    found, leaf = set(), ""
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["|--"]:
+            leaf = words[1]
+        elif words == ["/32", "host", "LOCAL"]:
+            found.add(leaf)
+    return found
+
+
+def parse_if_inet6(text: str) -> set[str]:
+    """The IPv6 addresses of this host, of /proc/net/if_inet6."""
+    return {str(ipaddress.ip_address(int(line.split()[0], 16).to_bytes(16, "big")))
+            for line in text.splitlines() if line.split()}
+
+
+def parse_packages(text: str, names: t.Collection[str]) -> list[str]:
+    """Those of the packages that are installed, of dpkg's status file."""
+    found = re.findall(r"^Package: (\S+)\nStatus: \S+ \S+ installed$", text, re.MULTILINE)
+    return sorted({name for name in found if name in names})
+
+
+def wraps_podman(text: str) -> bool:
+    """Whether a ``docker`` command is a script that starts Podman, of its first lines."""
+    return text.startswith("#!") and "podman" in text
 
 
 def parse_mounts(text: str) -> list[str]:

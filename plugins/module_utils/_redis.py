@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import socket
 import types
@@ -134,3 +135,37 @@ def decide(settings: dict[str, t.Any], recorded: Record, found: Found) -> list[D
             else:
                 differences.append(Difference(f"redis account {name}", "rules", "as declared", "others"))
     return differences
+
+
+# ---------------------------------------------------------------- the rules of an account
+
+# ACL SETUSER, Redis documentation. What may be added to an account that can do nothing.
+_RULE = re.compile(
+    r"(?:~|%(?:R|W|RW|WR)~|&).+|[+-]@[a-z]+|[+-][a-z][a-z0-9_.-]*(?:\|[A-Za-z0-9_.-]+)?"
+    r"|allkeys|resetkeys|allchannels|resetchannels|allcommands|nocommands|clearselectors"
+    r"|(?:skip-)?sanitize-payload", re.IGNORECASE)
+_LOGIN = re.compile(r"on|off|nopass|reset|resetpass|[<>#!].*", re.IGNORECASE)
+CATEGORIES = (
+    "admin", "all", "bitmap", "blocking", "connection", "dangerous", "fast", "geo", "hash", "hyperloglog", "keyspace",
+    "list", "pubsub", "read", "scripting", "set", "slow", "sortedset", "stream", "string", "transaction", "write",
+)
+
+
+def refused_rule(rules: str) -> tuple[str, str] | None:
+    """The first rule that Redis or the role would not take: what is wrong with it, and the remedy.
+
+    A category that no one knows is only refused where it is nearly another: modules of Redis bring their own.
+    """
+    # A selector is rules in parentheses.
+    for word in re.sub(r"[()]", " ", rules).split():
+        if _LOGIN.fullmatch(word):
+            # It may hold a password.
+            return ("has a rule about passwords or on and off, which the role sets itself",
+                    "Name keys, channels and commands only")
+        if not _RULE.fullmatch(word):
+            return f"'{word}' is no rule of Redis", "Write it like ~prefix:*, +@read, -@dangerous or +get"
+        category = word[2:].lower() if word[1:2] == "@" else ""
+        near = difflib.get_close_matches(category, CATEGORIES, n=1, cutoff=0.75)
+        if category and category not in CATEGORIES and near:
+            return f"Redis has no category '{category}'", f"Did you mean {word[:2]}{near[0]}"
+    return None

@@ -15,6 +15,9 @@ description:
     registered, on the controller. Run it once.
   - Fails once with all problems, each a line of the form C(host - variable (file) - problem - remedy).
   - The limits are the variables C(preflight_...) of each host, see the role P(mooring.stack.preflight#role).
+  - Refuses a version of ansible-core that C(meta/runtime.yml) does not allow, of which Ansible itself only warns.
+  - A variable that no role has is refused where its name begins with that of a role of the host, or where it is nearly
+    one that a role of the host has. What another variable refers to may have any name.
   - Variables are checked against the argument specification of each role whose name is a group of the host, and by
     the words of their names, for instance C(..._memory) must be a size.
 options:

@@ -11,8 +11,8 @@ module: preflight_facts
 short_description: Read what decides whether a host can run the platform
 version_added: "0.1.0"
 description:
-  - Reads the operating system, memory, free disk space, listening sockets with their owners, the clock and whether
-    Docker answers.
+  - Reads the operating system, memory, disk space, addresses, listening sockets with their owners, the clock, what the
+    kernel has of what containers need, and which Docker there is.
   - Needs nothing but Python, so it works on a bare host. P(mooring.stack.preflight#module) judges what it returns.
 options: {}
 attributes:
@@ -52,21 +52,45 @@ host:
   type: dict
   contains:
     os:
-      description: Identifier and version of the distribution.
+      description: Identifier, version and code name of the distribution.
       type: dict
-      sample: {id: debian, version: "13"}
+      sample: {id: debian, version: "13", codename: trixie}
     architecture:
       description: The machine's architecture.
       type: str
       sample: x86_64
     memory:
-      description: Memory in bytes.
+      description: Memory in bytes; of a host that is a container what it was given.
       type: int
       sample: 8589934592
     mounts:
       description: Free bytes per mount point.
       type: dict
       sample: {/: 107374182400}
+    sizes:
+      description: Bytes per mount point in all.
+      type: dict
+      sample: {/: 214748364800}
+    addresses:
+      description: The host's own addresses. Empty where the kernel does not tell.
+      type: list
+      elements: str
+      sample: [127.0.0.1, 192.0.2.10]
+    kernel:
+      description:
+        - Whether it has the memory controller and the overlay file system, and whether its modules are on the disk;
+          null where it does not tell.
+        - The value of vm.max_map_count, whether it can be set here, and whether ports may be bound at addresses that
+          the host has not.
+      type: dict
+      sample:
+        release: 6.12.1
+        memory_controller: true
+        overlay: true
+        modules: true
+        max_map_count: 65530
+        max_map_count_writable: true
+        nonlocal_bind: false
     time:
       description: Seconds since the epoch.
       type: float
@@ -81,9 +105,23 @@ host:
       elements: dict
       sample: [{project: mooring-nginx_certbot, container: proxy, address: 0.0.0.0, port: 443}]
     docker:
-      description: Whether a Docker command is installed, an engine answers, and where it keeps its data.
+      description:
+        - Whether a Docker command is installed, a daemon is, an engine answers, where it keeps its data, its version
+          and that of Compose.
+        - Which packages of Docker are installed, whether it is the snap, the command that only wraps Podman, and what
+          the role docker_engine noted.
       type: dict
-      sample: {installed: true, answers: true, root: /var/lib/docker}
+      sample:
+        installed: true
+        daemon: true
+        answers: true
+        root: /var/lib/docker
+        version: 26.1.5
+        compose: 2.26.1
+        packages: [containerd, docker-compose, docker.io, runc]
+        snap: false
+        podman: ""
+        marker: {engine: installed, source: distro}
 """
 
 from ansible.module_utils.basic import AnsibleModule

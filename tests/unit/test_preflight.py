@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import pathlib
 import re
@@ -198,7 +199,7 @@ def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(),
         unreadable,
     )
     components = {name: role for name, role in ROLES.items() if name not in SHARED}
-    return Inventory("inv", [host], components, shared, NOW, set(unresolved))
+    return Inventory("inv", [host], components, shared, NOW, {name: [] for name in unresolved})
 
 
 def test_the_release_of_the_command_line_is_not_for_an_inventory():
@@ -245,8 +246,10 @@ CASES = [
      "app_blue_green_applications (inv/group_vars/app_blue_green/app_blue_green.yml): is not set"),
     ({"app_blue_green_applications": []}, "app_blue_green_applications.yml:1): is empty. It is required"),
     ({APP + "image": ""}, "app_blue_green_applications[0].image (group_vars/app_blue_green_applications.yml:1): is em"),
-    ({APP + "image": MISSING}, "missing required arguments: image found in app_blue_green_applications"),
-    ({APP + "name": MISSING}, "missing required arguments: name found in app_blue_green_applications"),
+    ({APP + "image": MISSING},
+     "app_blue_green_applications[0] (group_vars/app_blue_green_applications.yml:1): has no image. Add image."),
+    ({APP + "name": MISSING},
+     "app_blue_green_applications[0] (group_vars/app_blue_green_applications.yml:1): has no name. Add name."),
     ({APP + "release": MISSING}, "app_blue_green_applications[0].release (group_vars/app_blue_green_applications.yml:1"
      "): is not set. Set it to the image's tag, or give app_blue_green_release on the command line."),
     ({APP + "release": None}, "app_blue_green_applications[0].release"),
@@ -300,7 +303,7 @@ CASES = [
     ({APP + "port": 70000}, "app_blue_green_applications[0].port (group_vars/app_blue_green_applications.yml:1): '70"),
     ({APP + "port": "web"}, "app_blue_green_applications[0].port"),
     ({APP + "readiness.port": 70000}, "app_blue_green_applications[0].readiness.port"),
-    ({APP + "readiness.timeout": "soon"}, "unable to convert to float"),
+    ({APP + "readiness.timeout": "soon"}, "'soon' is not a number. Expected: "),
     ({APP + "memory": "12"}, "app_blue_green_applications[0].memory"),
     ({APP + "url": "shop"}, "app_blue_green_applications[0].url"),
     ({"data_stores_mysql_image": "mysql"}, "'mysql' has no tag"),  # defect 1
@@ -367,18 +370,19 @@ CASES = [
     ({"jenkins_dood_jobs.0.name": "shop'); x('"},
      "jenkins_dood_jobs[0].name (group_vars/jenkins_dood_jobs.yml:1): 'shop'); x('' cannot be a name in Jenkins"),
     ({"jenkins_dood_jobs.0.credential": "api"}, "the credential 'api' has another type. Declare it as"),
-    ({"jenkins_dood_jobs.0.event": "tag"}, "value of event must be one of: push, merge_request"),
+    ({"jenkins_dood_jobs.0.event": "tag"}, "'tag' is not one of push, merge_request"),
     ({"jenkins_dood_gitlab.0.url": "gitlab.our.test"}, "is not an http or https URL"),
     ({"jenkins_dood_credentials.1.username": MISSING}, "jenkins_dood_credentials[1].username"),
-    ({"jenkins_dood_credentials.1.type": "password"}, "value of type must be one of: string, usernamePassword, file"),
+    ({"jenkins_dood_credentials.1.type": "password"}, "'password' is not one of string, usernamePassword, file"),
     # types, by the roles' argument specs
     ({"nginx_certbot_routes": "all"}, "nginx_certbot_routes"),
-    ({"nginx_certbot_routes.0.access": "everybody"}, "value of access must be one of: public, private"),
-    ({"nginx_certbot_routes.0.paht": "/x"}, "has the unknown key nginx_certbot_routes.paht; supported parameters"),
-    ({"data_stores_redis_accounts.0.rules": MISSING}, "missing required arguments: rules"),
+    ({"nginx_certbot_routes.0.access": "everybody"}, "'everybody' is not one of public, private"),
+    ({"nginx_certbot_routes.0.paht": "/x"}, "has the unknown key paht. Did you mean path?"),
+    ({"data_stores_redis_accounts.0.rules": MISSING},
+     "data_stores_redis_accounts[0] (group_vars/data_stores_redis_accounts.yml:1): has no rules"),
     ({"data_stores_mysql_schemas": {"demo": 1}}, "data_stores_mysql_schemas"),
-    ({APP + "drain_seconds": "soon"}, "unable to convert to int"),
-    ({APP + "relase": "1"}, "has the unknown key app_blue_green_applications.relase; supported parameters"),
+    ({APP + "drain_seconds": "soon"}, "'soon' is not a whole number. Expected: "),
+    ({APP + "relase": "1"}, "has the unknown key relase. Did you mean release?"),
     ({APP + "readiness.successes": "many"}, "app_blue_green_applications"),
     # monitoring
     ({"monitoring_components": MISSING},
@@ -391,7 +395,7 @@ CASES = [
     ({"monitoring_memory": "512m"}, "are too little for all its services"),
     # elk
     ({"elk_elasticsearch_memory": "512m"},
-     "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 0.5 GiB are too little"),  # defect 69
+     "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 512 MiB are too little"),  # defect 69
     ({"elk_elasticsearch_memory": "64g"}, "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 64.0"),
     ({"elk_disk_reserve": "much"}, "'much' is not a size"),
     ({"elk_retention": "a month"}, "'a month' is not a number of days"),
@@ -401,7 +405,7 @@ CASES = [
     ({"elk_logstash_image": None}, "is set, but there is no Logstash"),
     ({"elk_kibana_image": "docker.elastic.co/kibana/kibana"}, "has no tag"),
     # kafka
-    ({"kafka_memory": "512m"}, "kafka_memory (group_vars/kafka_memory.yml:1): 0.5 GiB are too little for a broker"),
+    ({"kafka_memory": "512m"}, "kafka_memory (group_vars/kafka_memory.yml:1): 512 MiB are too little for a broker"),
     ({"kafka_retention": "1w"}, "'1w' is not a number of days"),
     ({"kafka_topics.0.name": "or ders"}, "kafka_topics (group_vars/kafka_topics.yml:1): Topics are declared wrong"),
     ({"kafka_topics.0.partitions": 0}, "orders needs at least one partition"),
@@ -430,7 +434,7 @@ CASES = [
     ({"mattermost_notifier_webhooks": {"ops": "https://chat.our.test/hooks/b"}}, "mattermost_notifier_routes[1] (group"
      "_vars/mattermost_notifier_routes.yml:1): there is no webhook 'default'. Name one of ops in mattermost_not"),
     ({"mattermost_notifier_routes.0.webhook": "dev"}, "there is no webhook 'dev'"),
-    ({"mattermost_notifier_routes.0.chanel": "x"}, "unknown key"),
+    ({"mattermost_notifier_routes.0.chanel": "x"}, "has the unknown key chanel. Did you mean channel?"),
     ({"mattermost_notifier_language": "de"}, "mattermost_notifier_language"),
     ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
     ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),
@@ -483,22 +487,22 @@ CASES = [
     ({SHOP + "1": {"name": "shop", "password": "another"}}, "The database shop is declared twice. Correct the entry."),
     ({SHOP + "0.owner": 5, SHOP + "1.owner": "postgres"}, "The role postgres belongs to the server"),
     ({SHOP + "0.owner": None, SHOP + "1.name": "shop"}, "The database shop is declared twice"),
-    ({SHOP + "0.connection_limit": "many"}, "unable to convert to int"),
+    ({SHOP + "0.connection_limit": "many"}, "'many' is not a whole number"),
     ({SHOP + "1": {"name": "archive", "owner": "shop", "password": "another"}}, "role shop is declared twice, with an"),
     ({SHOP + "0.owner": "health"}, "The role health is reserved"),
     ({SHOP + "0.owner": "postgres"}, "The role postgres belongs to the server and cannot be declared. Correct the"),
-    ({SHOP + "0.port": 1}, "has the unknown key data_stores_postgres_databases.port"),
+    ({SHOP + "0.port": 1}, "has the unknown key port. Known are connection_limit, "),
     ({"data_stores_postgres_admin_password": None},
      "data_stores_postgres_admin_password (group_vars/data_stores_postgres_databases.yml:1): is not set, but"),
     ({"data_stores_postgres_admin_password": ""}, "data_stores_postgres_admin_password.yml:1): is empty"),
-    ({"data_stores_postgres_memory": "9g"}, "but the host has 8.0 GiB. Lower some of them."),
+    ({"data_stores_postgres_memory": "9g"}, "but the host has 8.0 GiB: data_stores_postgres_memory 9.0 GiB, "),
     # ports
     ({"nginx_certbot_http_bind": "0.0.0.0:22"}, "port 22 is taken by the process sshd"),
     ({"data_stores_mysql_publish": "127.0.0.1:8080"}, "port 8080 is already declared by data_stores_mysql_publish"),
     ({"mooring_prefix": "two"}, "port 8443 is taken by the container mooring-nginx_certbot-proxy-1"),
     # memory of all together
-    ({APP + "memory": "9g"}, "app_blue_green_applications[0].memory, app_blue_green_applications[1].memory, "),
-    ({"data_stores_mysql_memory": "9g"}, "but the host has 8.0 GiB. Lower some of them."),
+    ({APP + "memory": "9g"}, "app_blue_green_applications[0].memory 36.0 GiB, "),  # both colours, two replicas
+    ({"data_stores_mysql_memory": "9g"}, "but the host has 8.0 GiB: data_stores_mysql_memory 9.0 GiB, "),
 ]
 
 
@@ -506,7 +510,7 @@ CASES = [
 def test_bad_variables(changes, expected):
     found = lines(changes)
     assert any(expected in line for line in found), found
-    assert all(re.fullmatch(r"one(/\w+)?: .+: .+\. .+\.", line) for line in found), found
+    assert all(re.fullmatch(r"one(/\w+)?: .+: .+\. .+[.?]", line) for line in found), found
 
 
 @pytest.mark.parametrize("changes", [
@@ -889,9 +893,9 @@ def test_published_ports(ports, expected):
 
 
 def test_operating_system_memory_and_mounts():
-    release = 'NAME="Debian"\nID=debian\nVERSION_ID="13"\n'
-    assert facts_parsers.parse_os_release(release) == {"id": "debian", "version": "13"}
-    assert facts_parsers.parse_os_release("") == {"id": "", "version": ""}
+    release = 'NAME="Debian"\nID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n'
+    assert facts_parsers.parse_os_release(release) == {"id": "debian", "version": "13", "codename": "trixie"}
+    assert facts_parsers.parse_os_release("") == {"id": "", "version": "", "codename": ""}
     assert facts_parsers.parse_meminfo("MemTotal:        2048 kB\nMemFree: 1 kB\n") == 2 * 1024**2
     assert facts_parsers.parse_meminfo("") == 0
     mounts = (
@@ -915,6 +919,16 @@ PLAYBOOK = """\
 """
 
 
+def problems_of(output):
+    """The lines of the report, each on a line of its own, which is nowhere else in the output."""
+    report = re.search(r"FAILED! => (\{\n.*?\n\})", output, re.DOTALL)
+    found = json.loads(report[1]).get("problems", []) if report else []
+    assert [output.count(f"\n        {json.dumps(line, ensure_ascii=False)}") for line in found] == [1] * len(found)
+    # Nowhere else in another form.
+    assert all(output.count(line[:80]) == [one[:80] for one in found].count(line[:80]) for line in found)
+    return found
+
+
 def run(tmp_path, inventory_directory, *args):
     """One ansible-playbook; returns its status, the problem lines, the output and whether the host was touched."""
     (tmp_path / "play.yml").write_text(PLAYBOOK)
@@ -925,7 +939,7 @@ def run(tmp_path, inventory_directory, *args):
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
     )
     output = done.stdout + done.stderr
-    found = re.findall(r"^  (\S.*: .*\.)$", done.stdout, re.MULTILINE)
+    found = problems_of(output)
     return done.returncode, found, output, (tmp_path / "touched").exists()
 
 
