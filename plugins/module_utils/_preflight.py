@@ -177,6 +177,7 @@ _IMAGE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*))?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_VERSION = re.compile(r":(\d+\.\d+\.\d+)(?:@|$)")
 
 
 def size_in_bytes(value: t.Any) -> int | None:
@@ -756,6 +757,13 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
                 and host.lacks("monitoring_kafka_password")):
             yield host.problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
                                "Give it the password of a user exporter in kafka_users")
+    # When a server has no connection left, its exporter must not be who has them: defect 32.
+    for index, account in host.items_of("data_stores_mysql_accounts"):
+        limited = account.get("max_user_connections") or account.get("state") == "absent"
+        if account.get("name") == "exporter" and not limited:
+            yield host.problem(
+                "data_stores_mysql_accounts", "the account 'exporter' may take every connection of MySQL",
+                "Give it max_user_connections: 3", f"[{index}].name")
     if host.get("monitoring_grafana_image") and host.lacks("monitoring_grafana_admin_password"):
         yield host.problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
                            "Set it, or set monitoring_grafana_image to null")
@@ -854,6 +862,14 @@ def check_elk(host: Host) -> t.Iterator[Problem]:
         if 0 < len(key) < 32:
             yield host.problem("elk_kibana_encryption_key", "is shorter than 32 characters",
                                "Make one with: openssl rand -hex 32")
+    # Tags of a registry of one's own may say something else, so only those that are versions count: defect 66.
+    versions = {variable: _VERSION.search(str(host.get(variable) or "")) for variable in (
+        "elk_elasticsearch_image", "elk_logstash_image", "elk_filebeat_image", "elk_kibana_image")}
+    server, *others = versions.items()
+    for variable, found in others:
+        if found and server[1] and found[1] != server[1][1]:
+            yield host.problem(variable, f"is of version {found[1]}, but Elasticsearch of {server[1][1]}",
+                               "Give both one version; elk_version is that of all four")
     if host.get("elk_filebeat_image") and not host.get("elk_logstash_image"):
         yield host.problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
                            "Set elk_logstash_image too, or both to null")
