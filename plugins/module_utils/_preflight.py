@@ -730,6 +730,14 @@ PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
 _TAKEN = ("/run/secrets", "/tmp")
+# What an application's config_overrides must not take back of what makes a release one: defects 1, 2, 7 and 47.
+_NOT_OVERRIDDEN = {
+    "container_name": ("would be the name of both colours, and there is one of each name", "Leave it out"),
+    "image": ("would be another image than the release", "Set image and release of the application"),
+    "network_mode": ("takes it from the platform's network, where the proxy finds it", "Name more in networks"),
+    "ports": ("would be ports of both colours, and open beside the proxy", "Give the proxy a route to the application"),
+    "privileged": ("would make the application root of the host", "Leave it out"),
+}
 
 
 def applications(host: Host) -> list[tuple[int, dict[str, t.Any]]]:
@@ -921,6 +929,10 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
                               "Give each its own name, or keep one of them")
         yield from _what_is_run(host, entry, problem)
         yield from _what_is_mounted(entry, problem, volumes)
+        overrides = entry.get("config_overrides")
+        for key in _NOT_OVERRIDDEN if isinstance(overrides, dict) else ():
+            if overrides.get(key):
+                yield problem(f"config_overrides.{key}", *_NOT_OVERRIDDEN[key])
         environment = entry.get("env")
         if entry.get("jvm_options") and isinstance(environment, dict) and "JAVA_TOOL_OPTIONS" in environment:
             yield problem("env.JAVA_TOOL_OPTIONS", "is set beside jvm_options, which are the same variable",

@@ -333,6 +333,14 @@ CASES = [
     ({APP + "canary.errors": 5}, "errors is a part of the answers"),
     ({APP + "replicas": 10}, "replicas"),
     ({APP + "replicas": 9, APP + "memory": "1g"}, "app_blue_green_applications[0].memory"),
+    # defect 2
+    ({APP + "config_overrides": {"ports": ["8081:8081"]}},
+     "[0].config_overrides.ports (group_vars/app_blue_green_applications.yml:1): would be ports of both colours"),
+    # defect 47
+    ({APP + "config_overrides": {"container_name": "spring"}}, "would be the name of both colours"),
+    ({APP + "config_overrides": {"image": "our.test/demo:latest"}}, "would be another image than the release"),
+    ({APP + "config_overrides": {"network_mode": "host"}}, "takes it from the platform's network"),
+    ({APP + "config_overrides": {"privileged": True}}, "would make the application root of the host"),
     ({APP + "networks": ["mooring"]}, "[0].networks[0] (group_vars/app_blue_green_applications.yml:1): 'mooring' is"),
     ({APP + "log_directory": "log"}, "[0].log_directory (group_vars/app_blue_green_applications.yml:1): 'log' is not"),
     ({APP + "log_directory": "/tmp"}, "'/tmp' is a directory which the container has already"),
@@ -526,6 +534,7 @@ def test_bad_variables(changes, expected):
     {ROUTE + ".application": "crm"},
     {APP + "log_directory": "", APP + "volumes": [], CRM + "jvm_options": []},
     {CRM + "volumes": ["uploads:/srv/uploads"]},
+    {CRM + "config_overrides": {"shm_size": "64m", "privileged": False}},
 ])
 def test_good_applications(changes):
     assert lines(changes) == []
