@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import pathlib
 import re
 import sys
@@ -24,7 +25,7 @@ TABLE = ROOT / "docs/defects.md"
 REASONS = ("not by a machine: ", "not yet: ")
 
 COMMENT = re.compile(r"(?:#|//) defects? (\d+(?:(?:, | and )\d+)*)")
-LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)\)")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +72,13 @@ def part(path: pathlib.Path, name: str) -> str | None:
     return f"{text}\n{_cases(lines, text)}" if path.suffix == ".py" else text
 
 
+@functools.cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def _function(lines: list[str], name: str) -> tuple[int, int] | None:
-    for node in ast.walk(ast.parse("\n".join(lines))):
+    for node in ast.walk(_tree("\n".join(lines))):
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1, node.end_lineno or node.lineno
     return None
@@ -84,7 +90,7 @@ def _cases(lines: list[str], text: str) -> str:
     named = {node.id for one in getattr(function, "decorator_list", []) for node in ast.walk(one)
              if isinstance(node, ast.Name)}
     return "\n".join(
-        "\n".join(lines[node.lineno - 1:node.end_lineno]) for node in ast.parse("\n".join(lines)).body
+        "\n".join(lines[node.lineno - 1:node.end_lineno]) for node in _tree("\n".join(lines)).body
         if isinstance(node, ast.Assign) and named & {one.id for one in node.targets if isinstance(one, ast.Name)})
 
 
@@ -105,8 +111,8 @@ def _method(lines: list[str], name: str) -> tuple[int, int] | None:
     return None
 
 
-def problems(row: Row, table: pathlib.Path = TABLE) -> list[str]:
-    """What is wrong with the tests that a row names."""
+def problems(row: Row, table: pathlib.Path) -> list[str]:
+    """What is wrong with the tests that a row of the file ``table`` names."""
     found = []
     for name, target in row.tests:
         path = table.parent / target
@@ -123,7 +129,7 @@ def problems(row: Row, table: pathlib.Path = TABLE) -> list[str]:
 def main() -> int:
     """Print the count, and what is wrong."""
     table = rows(TABLE.read_text(encoding="utf-8"))
-    wrong = {row.number: found for row in table if (found := problems(row))}
+    wrong = {row.number: found for row in table if (found := problems(row, TABLE))}
     for found in wrong.values():
         print("\n".join(found), file=sys.stderr)
     print(f"defects={sum(bool(row.tests) and row.number not in wrong for row in table)}/{len(table)}")

@@ -663,10 +663,10 @@ def test_what_every_service_shares(role):
         project = complete(given, name="x", component=role.name, network="mooring", defaults=shared)
         for service in project["services"].values():
             assert service["restart"] == "unless-stopped"  # defect 35
-            assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}  # defect 3
+            assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}  # defects 3, 50
             assert service["cap_drop"] == ["ALL"]
             assert service["security_opt"] == ["no-new-privileges:true"]
-            assert service["pids_limit"]
+            assert service["pids_limit"]  # defect 4
 
 
 @each_role

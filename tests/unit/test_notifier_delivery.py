@@ -362,7 +362,7 @@ def test_what_others_get(live, changes, status):
     assert call(application, **{**good(), **changes})[0] == status
 
 
-def test_nothing_secret_is_logged(live, capfd):
+def test_nothing_secret_is_logged(live, capfd):  # defect 81
     application, server = live
     call(application, **{**good(), "x_gitlab_token": TOKEN + "x"})
     server.status = 400
