@@ -650,6 +650,20 @@ def test_a_component_is_one_project_on_the_platform_s_network(role):  # defect 6
         assert all(set(service.get("networks") or {}) <= {"default"} for service in project["services"].values())
 
 
+def test_commands_for_backups_name_what_there_is():
+    text = (ROOT / "docs" / "operations.md").read_text().partition("\n## Backups\n")[2].partition("\n## ")[0]
+    containers = {f"mooring-{role.name}-{name}-1" for role in SERVICES for name, _service in services(role)}
+    volumes = {volume["name"] for role in SERVICES for project in projects(role)
+               for volume in (project.get("volumes") or {}).values()}
+    assert set(re.findall(r"\bmooring-[\w-]+-1\b", text)) <= containers
+    copied = set(re.findall(r"\bmooring-[a-z-]+-data\b", text))
+    # What people have put there and nobody makes anew; MySQL, PostgreSQL and Elasticsearch have tools for theirs.
+    assert {f"mooring-{name}-data" for name in ("redis", "kafka", "jenkins", "grafana")} <= copied <= volumes
+    stores = dict(services(ROOT / "roles" / "data_stores"))
+    assert "./secrets/mysql:/run/secrets:ro" in stores["mysql"]["volumes"]
+    assert "cat /run/secrets/root_password" in text
+
+
 def test_a_volume_that_is_adopted_is_not_made_by_compose():
     rendered = compose(ROOT / "roles" / "data_stores", data_stores_mysql_volume="by-hand")
     assert rendered["volumes"]["by-hand"] == {"external": True, "name": "by-hand"}
