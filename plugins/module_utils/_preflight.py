@@ -232,6 +232,7 @@ _IMAGE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*))?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_VERSION = re.compile(r":(\d+\.\d+\.\d+)(?:@|$)")
 
 
 def size_in_bytes(value: t.Any) -> int | None:
@@ -939,6 +940,14 @@ PLATFORM_VOLUMES = {"mysql-data", "redis-data", "postgres-data", "kafka-data", "
 DEFAULT_MEMORY = "512m"
 # Where the container has something already.
 _TAKEN = ("/run/secrets", "/tmp")
+# What an application's config_overrides must not take back of what makes a release one: defects 1, 2, 7 and 47.
+_NOT_OVERRIDDEN = {
+    "container_name": ("would be the name of both colours, and there is one of each name", "Leave it out"),
+    "image": ("would be another image than the release", "Set image and release of the application"),
+    "network_mode": ("takes it from the platform's network, where the proxy finds it", "Name more in networks"),
+    "ports": ("would be ports of both colours, and open beside the proxy", "Give the proxy a route to the application"),
+    "privileged": ("would make the application root of the host", "Leave it out"),
+}
 
 
 def applications(host: Host) -> list[tuple[int, dict[str, t.Any]]]:
@@ -966,6 +975,13 @@ def check_monitoring(host: Host) -> t.Iterator[Problem]:
                 and host.lacks("monitoring_kafka_password")):
             yield host.problem("monitoring_kafka_password", "is not set, but the exporter of Kafka has to log in",
                                "Give it the password of a user exporter in kafka_users")
+    # When a server has no connection left, its exporter must not be who has them: defect 32.
+    for index, account in host.items_of("data_stores_mysql_accounts"):
+        limited = account.get("max_user_connections") or account.get("state") == "absent"
+        if account.get("name") == "exporter" and not limited:
+            yield host.problem(
+                "data_stores_mysql_accounts", "the account 'exporter' may take every connection of MySQL",
+                "Give it max_user_connections: 3", f"[{index}].name")
     server = host.get("monitoring_server", True)
     if server and host.get("monitoring_grafana_image") and host.lacks("monitoring_grafana_admin_password"):
         yield host.problem("monitoring_grafana_admin_password", "is not set, but there is a Grafana",
@@ -1125,6 +1141,14 @@ def check_elk(host: Host) -> t.Iterator[Problem]:
         if 0 < len(key) < 32:
             yield host.problem("elk_kibana_encryption_key", "is shorter than 32 characters",
                                "Make one with: openssl rand -hex 32")
+    # Tags of a registry of one's own may say something else, so only those that are versions count: defect 66.
+    versions = {variable: _VERSION.search(str(host.get(variable) or "")) for variable in (
+        "elk_elasticsearch_image", "elk_logstash_image", "elk_filebeat_image", "elk_kibana_image")}
+    server, *others = versions.items()
+    for variable, found in others:
+        if found and server[1] and found[1] != server[1][1]:
+            yield host.problem(variable, f"is of version {found[1]}, but Elasticsearch of {server[1][1]}",
+                               "Give both one version; elk_version is that of all four")
     if host.get("elk_filebeat_image") and not host.get("elk_logstash_image"):
         yield host.problem("elk_filebeat_image", "is set, but there is no Logstash that it could send lines to",
                            "Set elk_logstash_image too, or both to null")
@@ -1176,6 +1200,10 @@ def check_applications(host: Host) -> t.Iterator[Problem]:
                               "Give each its own name, or keep one of them")
         yield from _what_is_run(host, entry, problem)
         yield from _what_is_mounted(entry, problem, volumes)
+        overrides = entry.get("config_overrides")
+        for key in _NOT_OVERRIDDEN if isinstance(overrides, dict) else ():
+            if overrides.get(key):
+                yield problem(f"config_overrides.{key}", *_NOT_OVERRIDDEN[key])
         environment = entry.get("env")
         if entry.get("jvm_options") and isinstance(environment, dict) and "JAVA_TOOL_OPTIONS" in environment:
             yield problem("env.JAVA_TOOL_OPTIONS", "is set beside jvm_options, which are the same variable",

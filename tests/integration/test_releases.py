@@ -294,6 +294,7 @@ BROKEN = {
 }
 
 
+# defect 51
 @pytest.mark.parametrize(("fault", "reason"), BROKEN.items(), ids=BROKEN)
 def test_a_broken_release_leaves_the_old_one_serving_and_says_why(platform, fault, reason):
     before = platform.serves()
@@ -314,7 +315,7 @@ def test_a_broken_release_leaves_the_old_one_serving_and_says_why(platform, faul
     assert (platform.directory / "root" / "app_blue_green" / "shop.lock").read_text() == "", "the lock was given back"
 
 
-def test_releases_go_forward_and_back(platform):
+def test_releases_go_forward_and_back(platform):  # defect 52
     platform.image("2")
     predicted = platform.deploy("2", "--check")
     assert predicted.ok and "changed=0" not in predicted.out

@@ -206,7 +206,8 @@ def korean_is_found(place: Place) -> None:
 
 
 def documents_age_out(place: Place) -> None:
-    """Documents go when they are old enough, and their data stream goes on; what is absent goes in order."""  # 75
+    """Documents go when they are old enough, and their data stream goes on; what is absent goes in order."""
+    # defect 75
     place.converge(**QUICK)
     name = "logs-quick-default"
     place.good("POST", f"/{name}/_doc?refresh=true", LINE)
@@ -276,7 +277,8 @@ def nothing_is_lost(place: Place) -> None:
 
 
 def small_hosts_are_refused(place: Place) -> None:
-    """A wrong heap, a small host and a small disk are refused with the remedy; low kernel limits are raised."""  # 68
+    """A wrong heap, a small host and a small disk are refused with the remedy; low kernel limits are raised."""
+    # defect 68
     before = place.started()
     place.expect_refusal("elk_elasticsearch_memory", elk_elasticsearch_memory="512m")
     place.expect_refusal("are too much: a heap of more than 31g", elk_elasticsearch_memory="64g")

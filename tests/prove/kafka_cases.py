@@ -148,7 +148,8 @@ def nothing_is_open(place: Place) -> None:
 
 
 def containers_use_it(place: Place) -> None:
-    """A container of the platform produces and consumes at kafka:9092, and makes no topic by using it."""  # 76, 79
+    """A container of the platform produces and consumes at kafka:9092, and makes no topic by using it."""
+    # defects 76, 79
     written = place.write_for("invoices", lambda: time.sleep(5))
     status, read, said = place.ask("read", "invoices")
     expect(status == 0 and len(written) > 20 and set(written) <= set(read), "records did not pass",
@@ -260,7 +261,8 @@ def many_topics(place: Place) -> None:
 
 
 def nothing_is_lost(place: Place) -> None:
-    """Records that were acknowledged survive kill -9 of the broker; a run heals it when nobody else does."""  # 77
+    """Records that were acknowledged survive kill -9 of the broker; a run heals it when nobody else does."""
+    # defect 77
     acknowledged = place.write_for("orders", lambda: place.kill_again_and_again(4))
     place.converge()
     status, read, said = place.ask("read", "orders")
@@ -420,7 +422,7 @@ def no_secret_shows(place: Place) -> None:
 
 
 def zookeeper_goes_on(place: Place) -> None:
-    """Kafka 3 with ZooKeeper goes on with its topics; neither is started on the data of the other."""  # 78
+    """Kafka 3 with ZooKeeper goes on with its topics; neither is started on the data of the other."""  # defect 78
     old = {"kafka_image": IMAGES[2], "kafka_zookeeper_image": IMAGES[2], "mooring_allow_stateful_restart": True}
 
     def refused(**values: t.Any) -> None:

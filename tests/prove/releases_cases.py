@@ -84,7 +84,7 @@ http {{
 
 
 def load(place: Place) -> None:
-    """Load: 30 deploys, 10 rollbacks and 5 failing deploys lose no request."""
+    """Load: 30 deploys, 10 rollbacks and 5 failing deploys lose no request."""  # defect 15
     steps = Steps(place)
     with Load(place, CLIENTS) as clients:
         for turn in range(ROUNDS):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The mooring.stack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every alert says whom it concerns and what to do, and is proved to fire and to be silent."""  # defect 54
+"""Every alert says whom it concerns and what to do, and is proved to fire and to be silent."""
 
 from __future__ import annotations
 
@@ -118,6 +118,7 @@ def test_every_file_of_tests_has_rules():
     assert [path.name for path in TESTS] == [path.name for path in RULES]
 
 
+# defect 54
 @each_alert
 def test_an_alert_is_tested_to_fire_and_to_be_silent(path, alert):
     cases = [case for test in yaml.safe_load((PROMETHEUS / "tests" / path.name).read_text())["tests"]

@@ -126,6 +126,22 @@ def test_no_secret_stands_in_an_inventory(inventory):  # defect 8
                 assert found.group(2).startswith('"{{ vault_'), (path, line)
 
 
+@each_inventory
+def test_the_domain_is_said_once(inventory):  # defect 6
+    variables = {path: text(path) for path in sorted((inventory / "group_vars").rglob("*.yml"))}
+    (domain,) = re.findall(r"^mooring_domain: (\S+)$", "\n".join(variables.values()), re.MULTILINE)
+    assert [path for path, whole in variables.items() if whole.count(domain) > (path.stem == "platform")] == []
+
+
+@each_inventory
+def test_only_applications_are_for_everybody(inventory):  # defect 42
+    variables = yaml.safe_load(text(inventory / "group_vars/nginx_certbot/nginx_certbot.yml"))
+    public = [route for value in variables.values() if isinstance(value, list)
+              for route in value if isinstance(route, dict) and route.get("access") == "public"]
+    # Webhooks have a token of their own.
+    assert public and all("application" in route or route["path"] == "/hooks/gitlab" for route in public)
+
+
 def test_both_inventories_name_the_same_secrets():
     local = set(yaml.safe_load(text(ROOT / "inventories/local/group_vars/all/vault.yml")))
     prod = set(yaml.safe_load(text(ROOT / "inventories/prod/group_vars/all/vault.yml.example")))

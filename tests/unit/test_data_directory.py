@@ -188,7 +188,7 @@ def test_files_that_cannot_be_seen_are_a_notice(declared, found, recorded):
         id="newer, and nothing runs that could make a backup"),
     pytest.param({}, dataclasses.replace(OURS, version="8.0.36", running=True), KNOWN, [
         "mysql:8.4.11 is MySQL 8.4", "is of MySQL 8.0.36", "cannot be undone",
-        "Take a backup first: docker exec mooring-data_stores-mysql-1", "mysqldump",
+        "Take a backup first: docker exec mooring-data_stores-mysql-1", "mysqldump", "--set-gtid-purged=OFF",
         'data_stores_mysql_upgrade_from: "8.0"'], id="newer"),
     pytest.param({"upgrade_from": "5.7"}, dataclasses.replace(DATA, version="8.0.36"), KNOWN,
                  ['data_stores_mysql_upgrade_from: "8.0"'], id="newer, another is permitted"),

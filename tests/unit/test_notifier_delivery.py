@@ -102,7 +102,7 @@ def test_what_came_before_is_not_told_again(trial):
     assert isinstance(trial.take(request(), x_gitlab_event_uuid="one"), Message)
 
 
-def test_ten_minutes_without_mattermost_lose_nothing(trial):
+def test_ten_minutes_without_mattermost_lose_nothing(trial):  # defect 83
     trial.answers = Later("status 503")
     for number in range(30):
         trial.take(request(number))
@@ -282,7 +282,7 @@ def test_what_an_answer_means(status, headers, result):
         assert send(server.url, {"text": "x"}, mattermost.opener()) == result
 
 
-def test_who_does_not_answer_is_asked_later_and_the_address_is_not_said():
+def test_who_does_not_answer_is_asked_later_and_the_address_is_not_said():  # defect 83
     with listener() as server:
         url = server.url + "sentinel"
     for address in (url, "http://127.0.0.1:1/sentinel", "http://sentinel.invalid/sentinel"):
@@ -297,7 +297,7 @@ def test_a_redirect_is_not_followed():
         assert other.posts == [] and other.refused == []
 
 
-def test_pauses_grow_to_a_minute():
+def test_pauses_grow_to_a_minute():  # defect 83
     assert [pause(number) for number in range(9)] == [0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 60.0, 60.0]
 
 
@@ -362,7 +362,7 @@ def test_what_others_get(live, changes, status):
     assert call(application, **{**good(), **changes})[0] == status
 
 
-def test_nothing_secret_is_logged(live, capfd):
+def test_nothing_secret_is_logged(live, capfd):  # defect 81
     application, server = live
     call(application, **{**good(), "x_gitlab_token": TOKEN + "x"})
     server.status = 400

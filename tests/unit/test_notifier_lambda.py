@@ -90,7 +90,7 @@ def test_whatever_comes_gets_an_answer(event, status):
     assert answer["statusCode"] == status and TOKEN not in json.dumps(answer)
 
 
-def test_mattermost_is_asked_again_within_what_gitlab_waits():
+def test_mattermost_is_asked_again_within_what_gitlab_waits():  # defect 83
     there = Mattermost(Later("status 503"), Later("status 503"))
     assert there.function()(url_event())["statusCode"] == 200
     assert len(there.posts) == 3 and there.now - NOW < 8

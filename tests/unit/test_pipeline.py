@@ -205,6 +205,7 @@ def test_a_commit_becomes_a_release(desk, pipeline):
                                                                                      "platform")]
 
 
+# defect 14
 def test_an_image_is_made_of_the_commit_alone(desk, tmp_path):
     desk.commit(tests__test_demo_py=GOOD)
     (desk.workspace / "secret.txt").write_text("x")
@@ -262,7 +263,7 @@ def test_what_differs_from_the_commit_gets_no_name_of_it(desk):
     assert desk.calls("docker") == []
 
 
-# defect 14
+# defect 23
 def test_the_tests_of_the_spring_example_run_in_its_build(tmp_path):
     desk = Desk(tmp_path, SPRING)
     desk.commit()

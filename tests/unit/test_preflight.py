@@ -113,6 +113,7 @@ GOOD = {
     "elk_elasticsearch_memory": "1g",
     "elk_disk_reserve": "5g",
     "elk_retention": "30d",
+    "elk_elasticsearch_image": "registry.our.test/elasticsearch-nori:9.5.2",
     "elk_kibana_image": "docker.elastic.co/kibana/kibana:9.5.2",
     "elk_logstash_image": "docker.elastic.co/logstash/logstash:9.5.2",
     "elk_filebeat_image": "docker.elastic.co/beats/filebeat:9.5.2",
@@ -335,6 +336,14 @@ CASES = [
     ({APP + "canary.errors": 5}, "errors is a part of the answers"),
     ({APP + "replicas": 10}, "replicas"),
     ({APP + "replicas": 9, APP + "memory": "1g"}, "app_blue_green_applications[0].memory"),
+    # defect 2
+    ({APP + "config_overrides": {"ports": ["8081:8081"]}},
+     "[0].config_overrides.ports (group_vars/app_blue_green_applications.yml:1): would be ports of both colours"),
+    # defect 47
+    ({APP + "config_overrides": {"container_name": "spring"}}, "would be the name of both colours"),
+    ({APP + "config_overrides": {"image": "our.test/demo:latest"}}, "would be another image than the release"),
+    ({APP + "config_overrides": {"network_mode": "host"}}, "takes it from the platform's network"),
+    ({APP + "config_overrides": {"privileged": True}}, "would make the application root of the host"),
     ({APP + "networks": ["mooring"]}, "[0].networks[0] (group_vars/app_blue_green_applications.yml:1): 'mooring' is"),
     ({APP + "log_directory": "log"}, "[0].log_directory (group_vars/app_blue_green_applications.yml:1): 'log' is not"),
     ({APP + "log_directory": "/tmp"}, "'/tmp' is a directory which the container has already"),
@@ -389,13 +398,16 @@ CASES = [
      "monitoring_components (inv/group_vars/monitoring/monitoring.yml): is not set"),
     ({"monitoring_mysql_password": None}, "monitoring_mysql_password (group_vars/monitoring_mysql_password.yml:1): is "
      "not set, but the exporter of mysql has to log in"),
-    ({"monitoring_redis_password": ""}, "monitoring_redis_password"),  # defect 58
+    ({"monitoring_redis_password": ""}, "monitoring_redis_password"),
     ({"monitoring_grafana_admin_password": None}, "is not set, but there is a Grafana"),
     ({"monitoring_components": ["kafka"]}, "monitoring_kafka_password (group_vars/monitoring_kafka_password.yml:1)"),
     ({"monitoring_memory": "512m"}, "are too little for all its services"),
+    # defect 32
+    ({"data_stores_mysql_accounts.1.name": "exporter"}, "data_stores_mysql_accounts[1].name (group_vars/data_stores_my"
+     "sql_accounts.yml:1): the account 'exporter' may take every connection of MySQL. Give it max_user_connections: 3"),
     # elk
     ({"elk_elasticsearch_memory": "512m"},
-     "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 512 MiB are too little"),  # defect 69
+     "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 512 MiB are too little"),
     ({"elk_elasticsearch_memory": "64g"}, "elk_elasticsearch_memory (group_vars/elk_elasticsearch_memory.yml:1): 64.0"),
     ({"elk_disk_reserve": "much"}, "'much' is not a size"),
     ({"elk_retention": "a month"}, "'a month' is not a number of days"),
@@ -403,6 +415,10 @@ CASES = [
     ({"elk_kibana_encryption_key": ""}, "is not set, but there is a Kibana"),
     ({"elk_kibana_encryption_key": "short"}, "is shorter than 32 characters. Make one with: openssl rand -hex 32"),
     ({"elk_logstash_image": None}, "is set, but there is no Logstash"),
+    # defect 66
+    ({"elk_kibana_image": "docker.elastic.co/kibana/kibana:8.13.4"}, "elk_kibana_image (group_vars/elk_kibana_image.ym"
+     "l:1): is of version 8.13.4, but Elasticsearch of 9.5.2. Give both one version"),
+    ({"elk_filebeat_image": f"beats/filebeat:8.19.20@sha256:{'0' * 64}"}, "is of version 8.19.20, but Elasticsearch"),
     ({"elk_kibana_image": "docker.elastic.co/kibana/kibana"}, "has no tag"),
     # kafka
     ({"kafka_memory": "512m"}, "kafka_memory (group_vars/kafka_memory.yml:1): 512 MiB are too little for a broker"),
@@ -414,7 +430,8 @@ CASES = [
     ({"kafka_users": []}, "kafka_external_bind (group_vars/kafka_external_bind.yml:1): is set, but nobody"),
     ({"kafka_users.0.state": "absent"}, "kafka_authentication (group_vars/kafka_authentication.yml:1): is set, but no"),
     ({"kafka_external_bind": "", "kafka_authentication": False}, "is set, but no listener asks for a login"),
-    ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),  # 78
+    # defect 78
+    ({"kafka_zookeeper_image": "confluentinc/cp-zookeeper:7.9.2"}, "is set, but there is a ZooKeeper, past"),
     ({"elk_users": [{"name": "kim", "roles": ["mooring_reader"]}]}, "elk_users[0] (group_vars/elk_users.yml:1): The "
      "user kim needs a password. Give it one"),
     ({"elk_users": [{"name": "kim", "password": "short"}]}, "is shorter than the six characters"),
@@ -438,7 +455,8 @@ CASES = [
     ({"mattermost_notifier_language": "de"}, "mattermost_notifier_language"),
     ({"kafka_external_bind": "9094"}, "'9094' is not an address with a port"),
     ({"kafka_external_certificate": ""}, "has to begin with -----BEGIN CERTIFICATE-----"),
-    ({"kafka_external_key": "-----BEGIN EC PRIVATE KEY-----"}, "openssl pkcs8 -topk8 -nocrypt writes it so"),  # 76
+    # defect 76
+    ({"kafka_external_key": "-----BEGIN EC PRIVATE KEY-----"}, "openssl pkcs8 -topk8 -nocrypt writes it so"),
     ({"monitoring_disk": "much"}, "'much' is not a size"),
     ({"monitoring_retention": "4w"}, "'4w' is not a number of days. Write it like 30d"),
     ({"monitoring_prometheus_image": "prom/prometheus"}, "has no tag"),  # defect 1
@@ -520,9 +538,19 @@ def test_bad_variables(changes, expected):
     {ROUTE + ".application": "crm"},
     {APP + "log_directory": "", APP + "volumes": [], CRM + "jvm_options": []},
     {CRM + "volumes": ["uploads:/srv/uploads"]},
+    {CRM + "config_overrides": {"shm_size": "64m", "privileged": False}},
 ])
 def test_good_applications(changes):
     assert lines(changes) == []
+
+
+def test_a_tag_of_one_s_own_is_no_other_version():
+    assert lines({"elk_kibana_image": "our.test/kibana:2026-11", "elk_logstash_image": "our.test/logstash:9"}) == []
+
+
+def test_an_exporter_that_is_to_go_needs_no_limit():
+    gone = {"name": "exporter", "state": "absent"}
+    assert [line for line in lines({"data_stores_mysql_accounts.1": gone}) if "every connection" in line] == []
 
 
 def test_a_part_of_an_application_without_a_value_is_said_once():

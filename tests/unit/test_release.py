@@ -379,7 +379,7 @@ def test_the_history_is_cut_at_its_old_end():
     (2, ["id-1"], [("id-2", "shop:2")]),
     (4, [], []),
 ])
-def test_images_that_no_rollback_needs(keep, needed, gone):
+def test_images_that_no_rollback_needs(keep, needed, gone):  # defect 17
     record = Record()
     # Release 4 was rolled back to 3 and deployed again: an image counts where it was used last.
     for number in (1, 2, 3, 4, 3, 4):
