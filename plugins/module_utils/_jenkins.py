@@ -40,6 +40,10 @@ CREDENTIALS = {
     "gitlabApiToken": (),
 }
 EVENTS = ("push", "merge_request")
+# BCryptPasswordEncoder, by which Jenkins keeps passwords, takes no more, and Jenkins then does not start.
+_PASSWORD_BYTES = 72
+# What begins so is taken by configuration-as-code for the hash of a password (HudsonPrivateSecurityRealmConfigurator).
+_HASHED = "#jbcrypt:"
 CHOICES = ("authorizationStrategy", "securityRealm", "crumbIssuer", "sshHostKeyVerificationStrategy")
 
 
@@ -67,6 +71,9 @@ def problems(settings: t.Mapping[str, t.Any]) -> t.Iterator[Problem]:
         if str(user.get("name", "")).lower() in (ADMINISTRATOR, RELOADER):
             yield Problem("users", f"[{index}].name", f"the name '{user['name']}' is taken: the role declares it",
                           "Give the user another name")
+        yield from _password("users", f"[{index}].password", user.get("password"))
+    if "admin_password" in settings:
+        yield from _password("admin_password", "", settings["admin_password"])
     yield from _credentials(settings)
     yield from _gitlab(settings)
     yield from _jobs(settings)
@@ -98,6 +105,20 @@ def _names(settings: t.Mapping[str, t.Any], variable: str, key: str) -> t.Iterat
         elif name.lower() in seen:
             yield Problem(variable, path, f"'{name}' is declared again", "Keep one of them")
         seen.add(name.lower())
+
+
+def _password(variable: str, path: str, password: t.Any) -> t.Iterator[Problem]:
+    """One that somebody can log in with."""
+    text = str(password or "")
+    if not text.strip():
+        yield Problem(variable, path, "is empty, and makes an account that nobody can log in with",
+                      "Make one with: openssl rand -hex 24")
+    elif len(text.encode()) > _PASSWORD_BYTES:
+        yield Problem(variable, path, f"has more than the {_PASSWORD_BYTES} bytes that Jenkins takes",
+                      "Make one with: openssl rand -hex 24")
+    elif text.startswith(_HASHED):
+        yield Problem(variable, path, f"begins with {_HASHED}, which Jenkins would take for the hash of another one",
+                      "Give the password itself")
 
 
 def _credentials(settings: t.Mapping[str, t.Any]) -> t.Iterator[Problem]:
@@ -152,11 +173,27 @@ def _jobs(settings: t.Mapping[str, t.Any]) -> t.Iterator[Problem]:
         if item.get("gitlab") and str(item["gitlab"]) not in connections:
             yield Problem("jobs", f"[{index}].gitlab", f"'{item['gitlab']}' is no connection of jenkins_dood_gitlab",
                           f"Known connections: {', '.join(sorted(connections)) or 'none'}")
+        if item.get("event") == "merge_request" and (readable := _readable(settings)):
+            yield Problem("jobs", f"[{index}].event",
+                          "is merge_request: code that nobody has looked at could read the credentials "
+                          f"{', '.join(readable)}",
+                          "Build merge requests in a Jenkins of their own, on another host and without these")
         environment = item.get("environment")
         for name in environment if isinstance(environment, dict) else ():
             if not _ENVIRONMENT.fullmatch(str(name)):
                 yield Problem("jobs", f"[{index}].environment", f"'{name}' cannot name a variable of the environment",
                               "Use letters, digits and '_'")
+
+
+def _readable(settings: t.Mapping[str, t.Any]) -> list[str]:
+    """Credentials that every pipeline can ask for by name, beside those by which repositories are read.
+
+    A gitlabApiToken is of no kind that a pipeline can ask for, and one that only agents need is out of its reach.
+    """
+    repositories = {str(job.get("credential")) for _index, job in _items(settings, "jobs")}
+    return sorted(str(item.get("id")) for _index, item in _items(settings, "credentials")
+                  if item.get("type") != "gitlabApiToken" and str(item.get("id")) not in repositories
+                  and not only_for_agents(settings, str(item.get("id"))))
 
 
 def _agents(settings: t.Mapping[str, t.Any]) -> t.Iterator[Problem]:
@@ -250,10 +287,16 @@ def _user(name: str, password: str, full_name: str = "") -> dict[str, t.Any]:
     return {"id": name, "name": literal(full_name or name), "password": password}
 
 
-def credential(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """One credential, by the symbol that the plugin gave its class."""
+def only_for_agents(settings: t.Mapping[str, t.Any], name: str) -> bool:
+    """Whether Jenkins logs in at agents with a credential and no job reads its repository with it."""
+    users = [{str(item.get("credential")) for _index, item in _items(settings, one)} for one in ("agents", "jobs")]
+    return name in users[0] - users[1]
+
+
+def credential(item: t.Mapping[str, t.Any], scope: str = "GLOBAL") -> dict[str, t.Any]:
+    """One credential, by the symbol that the plugin gave its class; with the scope SYSTEM no job can have it."""
     name, kind = credential_secret(item["id"]), item["type"]
-    common = {"scope": "GLOBAL", "id": item["id"], "description": literal(item.get("description") or "")}
+    common = {"scope": scope, "id": item["id"], "description": literal(item.get("description") or "")}
     if kind == "string":
         return {"string": {**common, "secret": _read(name)}}
     if kind == "usernamePassword":
@@ -315,8 +358,7 @@ def _declared(settings: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             "noUsageStatistics": True,
             "securityRealm": {"local": {"allowsSignup": False, "enableCaptcha": False, "users": users}},
             "authorizationStrategy": {"loggedInUsersCanDoAnything": {"allowAnonymousRead": False}},
-            # Behind a proxy every client has the same address.
-            "crumbIssuer": {"standard": {"excludeClientIPFromCrumb": True}},
+            "crumbIssuer": {"standard": {}},
             "nodes": [agent(item) for _index, item in _items(settings, "agents")],
         },
         "security": {
@@ -325,11 +367,12 @@ def _declared(settings: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
                 "manuallyProvidedKeyVerificationStrategy": {"approvedHostKeys": literal(known_hosts)}}},
         },
         "credentials": {"system": {"domainCredentials": [
-            {"credentials": [credential(item) for _index, item in _items(settings, "credentials")]}]}},
+            {"credentials": [credential(item, "SYSTEM" if only_for_agents(settings, item["id"]) else "GLOBAL")
+                             for _index, item in _items(settings, "credentials")]}]}},
         "unclassified": {
             "location": {"url": f"{literal(settings['url'])}/jenkins/"},
             "gitlabconnectionconfig": {
-                # A job without a token is started by nobody from outside.
+                # What has a trigger without a token, by overrides or by hand, is started by who has logged in only.
                 "useAuthenticatedEndpoint": True,
                 "connections": [{
                     "name": item["name"], "url": literal(item["url"]), "apiTokenId": item["credential"],
@@ -345,6 +388,7 @@ def jobs(settings: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """The jobs as jobs.groovy reads them, every key filled; the token is only named."""
     return [{
         "name": job["name"],
+        "webhook": f"{settings['url']}/jenkins/project/{job['name']}",
         "description": str(job.get("description") or f"Builds {job['repository']}."),
         "repository": job["repository"],
         "branch": str(job.get("branch") or "main"),

@@ -64,7 +64,7 @@ class Monitoring:
 class Webhook:
     """A pipeline that GitLab may start, and by which event."""
 
-    job: str
+    address: str
     event: str
     branch: str
 
@@ -186,15 +186,14 @@ def monitoring(seen: Monitoring | None) -> list[str]:
         for alert in seen.alerts)]
 
 
-def webhooks(url: str, found: t.Sequence[Webhook]) -> list[str]:
+def webhooks(found: t.Sequence[Webhook]) -> list[str]:
     """What GitLab has to be told, and where that is explained; nothing where no pipeline waits for it."""
-    if not url or not found:
+    if not found:
         return []
-    addresses = [f"{url}/jenkins/project/{one.job}" for one in found]
-    width = max(map(len, addresses))
-    return ["", "Webhooks for GitLab, each with the secret token of its pipeline (docs/gitlab.md)", *(
-        f"  {address.ljust(width)}  {one.event.replace('_', ' ')} events, {one.branch}"
-        for address, one in zip(addresses, found, strict=True))]
+    width = max(len(one.address) for one in found)
+    return ["", "Webhooks for GitLab. The secret token is webhook_token of the pipeline in jenkins_dood_jobs; "
+            "docs/gitlab.md says where it goes.", *(
+                f"  {one.address.ljust(width)}  {one.event.replace('_', ' ')} events, {one.branch}" for one in found)]
 
 
 def guide(

@@ -108,7 +108,7 @@ def read_webhooks(root: pathlib.Path) -> list[Webhook]:
     """The pipelines that have a token, as Jenkins reads them."""
     try:
         jobs = json.loads((root / "jenkins_dood" / "jenkins" / "jobs" / "jobs.json").read_text(encoding="utf-8"))
-        return [Webhook(job["name"], job["event"], job["branch"]) for job in jobs if job["token"]]
+        return [Webhook(job["webhook"], job["event"], job["branch"]) for job in jobs if job["token"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -148,7 +148,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     if found:
         text += guide(
             params["url"], params["routes"], ca_file, params["connect"], params["credentials"], params["example"])
-        text += webhooks(params["url"], read_webhooks(root))
+        text += webhooks(read_webhooks(root))
     return {
         "changed": False, "differences": [], "notices": [],
         "status": {

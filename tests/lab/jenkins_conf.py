@@ -4,8 +4,14 @@
 """What Jenkins takes, as far as it can be told without one: keys of its configuration and names of its steps with the
 plugin that brings each, references to secrets, and Groovy read by Jenkins' own version of it.
 
-The keys are those that the sources of the plugins have (data-bound setters and constructors, symbols, and the examples
-of configuration-as-code), in the versions of plugins.txt or shortly before. `core` is Jenkins itself.
+No Jenkins was ever started with this: it is a reading of sources, and proves no more than that reading. What was read:
+
+- `core`, Jenkins itself: the files of core/src/main/java that stand beside the keys below, at the tag CORE. Each key is
+  a data-bound constructor's parameter or a setter there, and each name of a choice a symbol; an example in the
+  documentation of configuration-as-code is no reason to have one, as it may be of a Jenkins before.
+- configuration-as-code 2117.vc05a_0b_e6b_f4e and gitlab-plugin 1.9.16: their tags.
+- git, job-dsl, workflow-job, ssh-slaves, pipeline-model-definition and the others: the newest source at hand, which is
+  not always the version of plugins.txt.
 """
 
 from __future__ import annotations
@@ -21,6 +27,8 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "roles/jenkins_dood/files/image"
 GROOVY = "2.4.21"
+# The tag of jenkinsci/jenkins at which the keys of `core` were read; another release wants another look.
+CORE = "jenkins-2.568.2"
 CACHE = ROOT / ".cache" / "groovy"
 
 
@@ -51,19 +59,28 @@ CREDENTIALS: Tree = {
     "gitLabApiTokenImpl": ("gitlab-plugin", _of("gitlab-plugin", *_COMMON, "apiToken")),
 }
 CONFIGURATION: Tree = {
+    # jenkins/model/Jenkins: its setters.
     "jenkins": ("core", {
         **_of("core", "systemMessage", "mode", "numExecutors", "labelString", "slaveAgentPort", "noUsageStatistics",
+              # hudson/security/HudsonPrivateSecurityRealm; its users are of the plugin's own
+              # HudsonPrivateSecurityRealmConfigurator.
               securityRealm=_of("core", local=_of("core", "allowsSignup", "enableCaptcha",
                                                   users=_of("core", "id", "name", "password"))),
+              # hudson/security/FullControlOnceLoggedInAuthorizationStrategy
               authorizationStrategy=_of("core", loggedInUsersCanDoAnything=_of("core", "allowAnonymousRead")),
-              crumbIssuer=_of("core", standard=_of("core", "excludeClientIPFromCrumb"))),
+              # hudson/security/csrf/DefaultCrumbIssuer: its constructor takes nothing, and it has no setter.
+              crumbIssuer=_of("core", standard={})),
+        # hudson/slaves/DumbSlave, hudson/model/Slave (setters), hudson/slaves/RetentionStrategy (always)
         "nodes": ("core", _of("core", permanent={
             **_of("core", "name", "labelString", "mode", "numExecutors", "remoteFS", "retentionStrategy"),
             "launcher": ("core", {
+                # hudson/slaves/JNLPLauncher
                 "inbound": ("core", _of("core", "webSocket")),
                 "ssh": ("ssh-slaves", {**_of("ssh-slaves", "host", "port", "credentialsId"), **_KEY_STRATEGY})})})),
     }),
+    # jenkins/model/GlobalConfigurationCategory (security, unclassified)
     "security": ("core", {
+        # jenkins/security/apitoken/ApiTokenPropertyConfiguration
         **_of("core", apiToken=_of("core", "creationOfLegacyTokenEnabled", "tokenGenerationOnCreationEnabled")),
         "gitHostKeyVerificationConfiguration": ("git-client", {"sshHostKeyVerificationStrategy": ("git-client", {
             "manuallyProvidedKeyVerificationStrategy": ("git-client", _of("git-client", "approvedHostKeys"))})}),
@@ -71,6 +88,7 @@ CONFIGURATION: Tree = {
     "credentials": ("credentials", _of("credentials", system=_of("credentials", domainCredentials={
         "credentials": ("credentials", CREDENTIALS)}))),
     "unclassified": ("core", {
+        # jenkins/model/JenkinsLocationConfiguration
         **_of("core", location=_of("core", "url", "adminAddress")),
         "gitlabconnectionconfig": ("gitlab-plugin", _of("gitlab-plugin", "useAuthenticatedEndpoint", connections=_of(
             "gitlab-plugin", "name", "url", "apiTokenId", "clientBuilderId", "connectionTimeout", "readTimeout",
@@ -82,10 +100,12 @@ CONFIGURATION: Tree = {
 # Of Job DSL: its own methods (job-dsl-core), and symbols of other plugins that it finds by itself.
 JOB_DSL = {
     "": {"pipelineJob": "workflow-job"},
-    "pipelineJob": {"description": "job-dsl", "parameters": "job-dsl", "properties": "job-dsl",
-                    "definition": "job-dsl"},
+    "pipelineJob": {"description": "job-dsl", "parameters": "job-dsl", "logRotator": "job-dsl",
+                    "properties": "job-dsl", "definition": "job-dsl"},
+    "logRotator": {"numToKeep": "job-dsl"},
     "parameters": {"stringParam": "job-dsl"},
-    "properties": {"gitLabConnection": "gitlab-plugin", "pipelineTriggers": "workflow-job"},
+    "properties": {"disableConcurrentBuilds": "workflow-job", "gitLabConnection": "gitlab-plugin",
+                   "pipelineTriggers": "workflow-job"},
     "gitLabConnection": {"gitLabConnection": "gitlab-plugin"},
     "pipelineTriggers": {"triggers": "workflow-job"},
     "triggers": {"gitlab": "gitlab-plugin"},
@@ -109,13 +129,13 @@ DECLARATIVE = {
     "when": {"environment", "expression", "branch", "allOf", "anyOf", "not", "equals"},
 }
 STEPS = {
-    "disableConcurrentBuilds": "workflow-job", "timeout": "workflow-basic-steps", "timestamps": "timestamper",
-    "buildDiscarder": "workflow-job", "logRotator": "core", "skipDefaultCheckout": "pipeline-model-definition",
+    "timeout": "workflow-basic-steps", "timestamps": "timestamper",
+    "skipDefaultCheckout": "pipeline-model-definition",
     "checkout": "workflow-scm-step", "sh": "workflow-durable-task-step", "dir": "workflow-basic-steps", "git": "git",
     "withCredentials": "credentials-binding", "usernamePassword": "credentials-binding",
     "file": "credentials-binding", "string": "credentials-binding", "sshUserPrivateKey": "credentials-binding",
     "withEnv": "workflow-basic-steps", "catchError": "workflow-basic-steps", "script": "pipeline-model-definition",
-    "updateGitlabCommitStatus": "gitlab-plugin",
+    "updateGitlabCommitStatus": "gitlab-plugin", "gitlabCommitStatus": "gitlab-plugin", "stage": "pipeline-stage-step",
 }
 
 
@@ -212,8 +232,11 @@ def steps(calls: t.Any) -> t.Iterator[str]:
 def declarative(calls: list[dict[str, t.Any]]) -> dict[str, t.Any]:
     """The parts of a Declarative Pipeline; raises ValueError for what it does not know.
 
-    ``{"options": [...], "stages": {name: {"when": [...], "steps": [...]}}, "post": {condition: [...]}}``
+    ``{"options": [...], "stages": {name: {"if": [...], "steps": [...]}}, "post": {condition: [...]},
+    "functions": {name: [...]}}``, where a stage that only holds others in a script is left out in favour of those.
     """
+    functions = {call["name"].removeprefix("def "): call["inside"] for call in calls if call["name"].startswith("def ")}
+    calls = [call for call in calls if not call["name"].startswith("def ")]
     if [call["name"] for call in calls] != ["pipeline"]:
         raise ValueError("a Declarative Pipeline is one call of pipeline")
     parts = _parts("pipeline", calls[0])
@@ -228,13 +251,27 @@ def declarative(calls: list[dict[str, t.Any]]) -> dict[str, t.Any]:
         if not found.get("steps", {}).get("inside"):
             raise ValueError(f"stage {call['arguments'][0]} has no steps")
         if "when" in found:
-            _parts("when", found["when"])
-        stages[call["arguments"][0]] = {name: part["inside"] for name, part in found.items()}
+            raise ValueError(f"stage {call['arguments'][0]} has a when, which nobody here reads")
+        steps_ = found["steps"]["inside"]
+        inner = dict(_scripted(steps_, []))
+        if inner and list(commands(steps_)) != [one for stage in inner.values() for one in commands(stage["steps"])]:
+            raise ValueError(f"stage {call['arguments'][0]} has commands outside of the stages in it")
+        stages |= inner or {call["arguments"][0]: {"if": [], "steps": steps_}}
     if not stages:
         raise ValueError("there are no stages")
     post = {name: part["inside"] for name, part in _parts("post", parts["post"]).items()} if "post" in parts else {}
-    return {"agent": parts["agent"]["arguments"], "stages": stages, "post": post,
+    return {"agent": parts["agent"]["arguments"], "stages": stages, "post": post, "functions": functions,
             "options": parts["options"]["inside"] if "options" in parts else []}
+
+
+def _scripted(calls: list[dict[str, t.Any]], conditions: list[str]) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """Stages of a script by name, each with the conditions around it."""
+    for call in calls:
+        if call["name"] == "stage":
+            yield call["arguments"][0], {"if": conditions, "steps": call["inside"]}
+        else:
+            more = call["arguments"] if call["name"] == "if" else []
+            yield from _scripted(call["inside"], [*conditions, *more])
 
 
 def _parts(what: str, call: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -255,17 +292,12 @@ def commands(calls: list[dict[str, t.Any]]) -> t.Iterator[str]:
 
 
 def wanted(stage: dict[str, t.Any], environment: t.Mapping[str, str]) -> bool:
-    """Whether a stage is carried out; as Jenkins reads the two kinds of conditions that there are."""
-    for condition in stage.get("when", []):
-        if condition["name"] == "environment":
-            (given,) = condition["arguments"]
-            if environment.get(given["name"]) != given["value"]:
-                return False
-        else:
-            (expression,) = condition["inside"]
-            name = re.fullmatch(r"env\.(\w+)", expression["arguments"][0])
-            if name is None:
-                raise ValueError(f"no condition that is known: {expression}")
-            if not environment.get(name[1]):
-                return False
+    """Whether a stage is carried out; as Groovy reads the two kinds of conditions that there are."""
+    for condition in stage["if"]:
+        found = re.fullmatch(r"env\.(\w+)|\(env\.(\w+) == (\w+)\)", condition)
+        if found is None:
+            raise ValueError(f"no condition that is known: {condition}")
+        name, compared, value = found.groups()
+        if not environment.get(name) if name else environment.get(compared) != value:
+            return False
     return True

@@ -8,9 +8,10 @@
 
 The pipeline's own commands, in the order and under the conditions of its Jenkinsfile, in a
 container that has what Jenkins' container has: the host's Docker socket, a workspace at the
-same path as on the host, Ansible and SSH. Jenkins itself is in no package repository, so who
-carries the commands out is a stand-in. Ends with one line of figures; status 0 only if all
-are good. Skipped, with the reason, where Maven reaches no repository.
+same path as on the host, Ansible and SSH. Jenkins itself is in no package repository: this
+program calls the commands in its place, builds with the classic builder and not with BuildKit,
+and never comes to `post`. Ends with one line of figures; status 0 only if all are good.
+Skipped, with the reason, where Maven reaches no repository.
 """
 
 from __future__ import annotations

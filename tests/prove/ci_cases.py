@@ -84,6 +84,8 @@ class Place(Site):
     """A node with the platform, a repository with an application and the pipeline, and who carries out its commands."""
 
     application = image = ""
+    # What the job declares beside what every job does.
+    environment: t.ClassVar[dict[str, str]] = {}
     sources = ROOT
 
     def __init__(self, directory: pathlib.Path, figures: Figures, topic: str, extra: dict[str, dict[str, t.Any]],
@@ -145,7 +147,8 @@ class Place(Site):
         host = {name: value for name, value in host.items() if name in ("ansible_host", "ansible_connection")}
         files["inventories/node/host_vars/local.yml"] = json.dumps(host).encode()
         everywhere = yaml.safe_load(files["inventories/node/group_vars/all/zz_drift.yml"])
-        everywhere.pop("ansible_user")
+        # One that cannot do it: that of the pipeline has to win.
+        everywhere["ansible_user"] = "nobody"
         files["inventories/node/group_vars/all/zz_drift.yml"] = json.dumps(everywhere).encode()
         return files
 
@@ -217,7 +220,7 @@ class Place(Site):
             "INVENTORY": "inventories/node", "PLATFORM_DIRECTORY": f"{workspace}@tmp/platform",
             "VAULT_PASSWORD_FILE": "/srv/secrets/vault",
             "SSH_KEY_FILE": "/srv/secrets/key", "SSH_USER": "root", "KNOWN_HOSTS_FILE": "/srv/secrets/known_hosts",
-            "ANSIBLE_NOCOLOR": "1", "USER": "jenkins", **environment}
+            "ANSIBLE_NOCOLOR": "1", "USER": "jenkins", **self.environment, **environment}
         # The steps checkout and git, which are no commands.
         status, output = self.in_runner(
             f"rm -rf {workspace} {workspace}@tmp && git clone --quiet --branch main /srv/git/shop.bundle {workspace} "
@@ -305,6 +308,7 @@ class Spring(Place):
     """The Spring example as its README declares it."""
 
     application = "shop"
+    environment: t.ClassVar[dict[str, str]] = {"TEST_STAGE": "build"}
     sources = spring.APPLICATION
 
     def __init__(self, directory: pathlib.Path, figures: Figures) -> None:

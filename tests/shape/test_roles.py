@@ -555,7 +555,9 @@ def test_services_have_no_names_and_no_privileges(role):
         assert "network_mode" not in service, name
         assert not service.get("privileged"), name
         # Shared settings are declared once, see mooring_service_defaults.
-        assert not {"restart", "logging", "security_opt", "pids_limit"} & set(service), name
+        assert not {"restart", "logging", "security_opt"} & set(service), name
+        # It counts threads, and Jenkins has those of whatever it builds.
+        assert "pids_limit" not in service or role.name == "jenkins_dood", name
         # Without a user the image's own counts, which for ours is not root.
         assert str(service.get("user", "")).split(":")[0] not in ("0", "root"), name
 

@@ -49,7 +49,7 @@ SETTINGS = {
          "webhook_token": "a-webhook-token-1${x}", "gitlab": "gitlab",
          "environment": {"APPLICATION": "shop", "GREETING": "it's ${HOME} \"$x\" '''"}},
         {"name": "shop-check", "repository": "git@gitlab.example.com:shop/backend.git", "branch": "release/1.x",
-         "event": "merge_request", "webhook_token": "a-webhook-token-2", "script_path": "ci/Jenkinsfile"},
+         "webhook_token": "a-webhook-token-2", "script_path": "ci/Jenkinsfile"},
         {"name": "by-hand", "repository": "ssh://git@gitlab.example.com/x.git", "description": "'); evil('${x}"},
     ],
     "jenkins_dood_agents": [
@@ -57,6 +57,14 @@ SETTINGS = {
          "labels": ["docker", "big"], "executors": 4},
         {"name": "laptop"}],
     "jenkins_dood_known_hosts": "gitlab.example.com ssh-ed25519 AAAA\n",
+}
+# A Jenkins that builds merge requests has no credential but those by which it reads repositories and reaches agents.
+MERGE_REQUESTS = {
+    "jenkins_dood_credentials": [one for one in SETTINGS["jenkins_dood_credentials"]
+                                 if one["id"] in ("gitlab-deploy", "gitlab-api", "builder-key")],
+    "jenkins_dood_jobs": [{"name": "check", "repository": "https://gitlab.example.com/shop/backend.git",
+                           "credential": "gitlab-deploy", "event": "merge_request",
+                           "webhook_token": "a-webhook-token-3"}],
 }
 SECRETS = [AWKWARD, "kim's ${password}", "a-secret-", "a-webhook-token-", "BEGIN OPENSSH"]
 
@@ -132,8 +140,15 @@ def test_every_key_is_one_that_a_plugin_of_the_image_has(changes):
     assert "configuration-as-code" in plugins
 
 
+def test_the_keys_were_read_in_the_jenkins_that_is_run():
+    """With another release somebody has to look again; an attribute that is gone keeps Jenkins from starting."""
+    version = re.fullmatch(r"jenkins/jenkins:([0-9.]+)-jdk21", variables()["jenkins_dood_base_image"])[1]
+    assert f"jenkins-{version}" == jenkins_conf.CORE
+
+
 def test_a_key_that_nobody_has_is_found():
-    for wrong in ({"jenkins": {"numExecuters": 1}}, {"jenkins": {"numExecutors": {"x": 1}}}, {"nodes": []},
+    for wrong in ({"jenkins": {"crumbIssuer": {"standard": {"excludeClientIPFromCrumb": True}}}},
+                  {"jenkins": {"numExecuters": 1}}, {"jenkins": {"numExecutors": {"x": 1}}}, {"nodes": []},
                   {"jenkins": {"securityRealm": {"local": {"users": [{"login": "x"}]}}}},
                   {"jenkins": {"authorizationStrategy": {}}}):
         with pytest.raises(ValueError, match="known there|is a value|one of several"):
@@ -227,7 +242,8 @@ def test_gitlab_is_told_by_a_project_s_own_token():
 
 # defect 22
 def test_a_trigger_comes_with_its_job(tmp_path):
-    shop, check, by_hand = jobs(tmp_path)
+    shop, _other, by_hand = jobs(tmp_path)
+    (check,) = jobs(tmp_path, **MERGE_REQUESTS)
     trigger = ("properties", "pipelineTriggers", "triggers", "gitlab")
     assert found(shop["inside"], *trigger, "secretToken") == ["a-webhook-token-1${x}"]
     assert found(shop["inside"], *trigger, "triggerOnPush") == [True]
@@ -235,17 +251,27 @@ def test_a_trigger_comes_with_its_job(tmp_path):
     assert found(check["inside"], *trigger, "triggerOnPush") == [False]
     assert found(check["inside"], *trigger, "triggerOnMergeRequest") == [True]
     assert found(by_hand["inside"], "description") == ["'); evil('${x}"]
-    assert by_hand["inside"][1] == {"name": "properties", "arguments": [], "inside": []}
+    assert [one["name"] for one in by_hand["inside"]] == ["description", "logRotator", "properties", "definition"]
+    assert [one["name"] for one in by_hand["inside"][2]["inside"]] == ["disableConcurrentBuilds"]
+
+
+def test_a_reload_keeps_one_build_at_a_time(tmp_path):
+    """What only the Jenkinsfile says is gone with each reload, which writes the job anew."""
+    for job in jobs(tmp_path) + jobs(tmp_path, **MERGE_REQUESTS):
+        assert found(job["inside"], "properties", "disableConcurrentBuilds") == []
+        assert found(job["inside"], "logRotator", "numToKeep") == [50]
 
 
 def test_a_job_is_what_is_declared(tmp_path):
-    shop, check, _by_hand = jobs(tmp_path)
+    shop, other, _by_hand = jobs(tmp_path)
+    (check,) = jobs(tmp_path, **MERGE_REQUESTS)
     script = ("definition", "cpsScm")
     assert shop["arguments"] == ["shop"]
     assert found(shop["inside"], *script, "scm", "git", "remote", "credentials") == ["gitlab-deploy"]
     assert found(shop["inside"], *script, "scm", "git", "branch") == ["refs/heads/main"]
     assert found(check["inside"], *script, "scm", "git", "branch") == ["origin/${gitlabSourceBranch}"]
-    assert found(check["inside"], *script, "scriptPath") == ["ci/Jenkinsfile"]
+    assert found(other["inside"], *script, "scm", "git", "branch") == ["refs/heads/release/1.x"]
+    assert found(other["inside"], *script, "scriptPath") == ["ci/Jenkinsfile"]
     (parameters,) = [one["inside"] for one in shop["inside"] if one["name"] == "parameters"]
     assert {one["arguments"][0]: one["arguments"][1] for one in parameters} == (
         SETTINGS["jenkins_dood_jobs"][0]["environment"])
@@ -299,6 +325,7 @@ REFUSED = [
     ("jobs", {"webhook_token": "short"}, "is shorter than 16 characters"),
     ("jobs", {"webhook_token": "with a blank in between"}, "is shorter than 16 characters, or has blanks"),
     ("jobs", {"gitlab": "nowhere"}, "'nowhere' is no connection"),
+    ("jobs", {"event": "merge_request"}, "could read the credentials mattermost, vault."),
     ("jobs", {"environment": {"A-B": "1"}}, "'A-B' cannot name a variable"),
     ("credentials", {"id": "a b"}, "cannot be a name"),
     ("credentials", {"id": "x}"}, "cannot be a name"),
@@ -312,6 +339,9 @@ REFUSED = [
     ("users", {"name": "admin"}, "the name 'admin' is taken"),
     ("users", {"name": "Mooring"}, "the name 'Mooring' is taken"),
     ("users", {"name": "kim"}, "'kim' is declared again"),
+    ("users", {"name": "lee", "password": " "}, "is empty, and makes an account that nobody can log in with"),
+    ("users", {"name": "lee", "password": "é" * 37}, "has more than the 72 bytes that Jenkins takes"),
+    ("users", {"name": "lee", "password": "#jbcrypt:$2a$10$x"}, "begins with #jbcrypt:"),
     ("gitlab", {"credential": "vault"}, "the credential 'vault' has another type"),
     ("agents", {"credential": None}, "the credential 'None' is not in"),
     ("agents", {"host_key": "AAAA"}, "is not a public key of the host"),
@@ -330,6 +360,9 @@ def test_what_jenkins_could_not_have_is_refused(variable, changes, said):
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"executors": 0, "agents": []}, "nothing would ever be built"),
+    ({"admin_password": ""}, "jenkins_dood_admin_password: is empty"),
+    ({"admin_password": "x" * 73}, "jenkins_dood_admin_password: has more than the 72 bytes"),
+    ({"admin_password": "#jbcrypt:x"}, "jenkins_dood_admin_password: begins with #jbcrypt:"),
     ({"directories": ["relative"]}, "'relative' is not an absolute path"),
     ({"directories": ["/srv/../etc"]}, "is not an absolute path"),
     ({"directories": ["/srv:/etc"]}, "is not an absolute path"),
@@ -343,6 +376,20 @@ def test_what_would_not_work_is_refused(changes, said):
 def test_what_is_declared_here_is_not_refused():
     assert list(_jenkins.problems(short(SETTINGS))) == []
     assert list(_jenkins.problems({"executors": 0})) == []
+    assert list(_jenkins.problems({**short(SETTINGS), **short(MERGE_REQUESTS)})) == []
+    assert list(_jenkins.problems({"executors": 0, "admin_password": "é" * 36})) == []
+
+
+def test_the_key_of_an_agent_is_out_of_reach_of_jobs():
+    """Unless a job reads its repository with it, too."""
+    def scopes(**changes):
+        given = configuration(**changes)["credentials"]["system"]["domainCredentials"][0]["credentials"]
+        return {next(iter(one.values()))["id"]: next(iter(one.values()))["scope"] for one in given}
+
+    assert {name for name, scope in scopes().items() if scope == "SYSTEM"} == {"builder-key"}
+    reads = [{**SETTINGS["jenkins_dood_jobs"][2], "credential": "builder-key"}]
+    assert set(scopes(jenkins_dood_jobs=reads).values()) == {"GLOBAL"}
+    assert set(scopes(jenkins_dood_agents=[]).values()) == {"GLOBAL"}
 
 
 # ---------------------------------------------------------------- the container
@@ -395,14 +442,19 @@ def test_webhooks_come_through_and_everything_else_logs_in():
         "nginx_certbot_routes": yaml.safe_load(text)}).template(trust_as_template(template))
     blocks = [one for one in nginx_conf.parse(rendered) if one.name == "location" and len(one.words) == 3]
     for path, private in (("/jenkins", True), ("/jenkins/", True), ("/jenkins/job/shop/", True),
-                          ("/jenkins/projects", True), ("/jenkins/project/shop", False)):
+                          ("/jenkins/projects", True), ("/jenkins/project/shop", False),
+                          ("/jenkins/wsagents/", False)):
         block = location(blocks, path)
         assert block.has("auth_basic") == private, path
         # The path goes on as it came in.
         assert "set $mooring_upstream http://jenkins:8080;" in str(block)
         assert "proxy_pass $mooring_upstream;" in str(block)
         assert "proxy_intercept_errors" not in str(block)
-    assert "Upgrade" in str(location(blocks, "/jenkins/"))
+    for path in ("/jenkins/", "/jenkins/wsagents/"):
+        assert "Upgrade" in str(location(blocks, path))
+    # Who asks instead of telling is not asked for a login by Jenkins either.
+    assert "limit_except POST" in str(location(blocks, "/jenkins/project/shop"))
+    assert "limit_except" not in str(location(blocks, "/jenkins/"))
 
 
 # ---------------------------------------------------------------- the image

@@ -32,7 +32,8 @@ class Place:
 
     def moved(self, text):
         for place, name in (("/usr/local/bin/jenkins.sh", "jenkins.sh"), ("/etc/mooring", "etc"),
-                            ("/run/secrets", "secrets"), ("/run/jenkins", "run")):
+                            ("/run/secrets", "secrets"), ("/run/jenkins", "run"),
+                            ("/usr/share/jenkins/ref", "ref"), ("/var/jenkins_home", "home")):
             text = text.replace(place, str(self.path / name))
         return text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
 
@@ -90,7 +91,9 @@ def test_gitlab_starts_a_job_by_its_token(place):
         assert place.status("POST", "/project/shop", **token) == 200
         assert place.status("POST", "/project/shop", **{"X-Gitlab-Token": "x"}) == 401
         assert place.status("POST", "/project/shop") == 401
-        assert place.status("POST", "/project/by-hand", **token) == 403
+        assert place.status("POST", "/project/by-hand", **token) == 200
+        # Jenkins tells everybody what became of a build; the proxy lets only POST through.
+        assert place.status("GET", "/project/shop/status.png") == 200
         assert place.status("POST", "/project/other", **token) == 404
 
 
@@ -116,11 +119,23 @@ def test_what_it_refuses_ends_the_run_and_changes_nothing(place):
         (place.path / "secrets/credential_vault").unlink()
         done = place.reload()
         assert done.returncode != 0
-        assert "does not take its configuration (HTTP 200) and says: Error loading configuration" in done.stderr
-        assert "Unable to resolve variable" in done.stderr and "credential_vault" in done.stderr
+        # What nobody foresaw is not on the page, and only in the log.
+        assert "does not take its configuration (HTTP 500) and says: Oops!" in done.stderr
+        assert "The cause: Caused by: java.lang.IllegalStateException: Unable to resolve variable '" in done.stderr
+        assert "credential_vault'" in done.stderr
         # A run shows the last line.
         assert "<" not in done.stderr and done.stderr.count("\n") == 1
         assert place.status("GET", "/job/shop/", "admin", role.AWKWARD) == 200
+        place.declare()
+        (place.path / "secrets/webhook_shop").unlink()
+        done = place.reload()
+        assert "(HTTP 200) and says: Error loading configuration seedJob: Failed to execute script" in done.stderr
+        assert "DslScriptException: (jobs.groovy, line 1) Unable to resolve variable 'webhook_shop'" in done.stderr
+        assert done.stderr.count("\n") == 1
+        (place.path / "etc/casc/jenkins.yaml").unlink()
+        done = place.reload()
+        # The page says it all, and no exception is newer in the log.
+        assert "no configuration" in done.stderr and "The cause" not in done.stderr
         (place.path / "run/reload.curl").write_text('user = "mooring:wrong"\n')
         done = place.reload()
         assert done.returncode != 0 and "gives no crumb for a reload (HTTP 401)" in done.stderr
@@ -132,6 +147,22 @@ def test_a_secret_that_is_not_there_is_no_start(place):
     (place.path / "secrets/webhook_shop").unlink()
     with pytest.raises(AssertionError, match="Unable to resolve variable 'webhook_shop'"), place.start():
         pass
+
+
+def test_the_plugins_that_run_are_those_of_the_image(place):
+    """Newer ones, and those that somebody clicked together, too: a rolled back image has its own."""
+    image, home = place.path / "ref/plugins", place.path / "home/plugins"
+    for directory in (image, home / "git/WEB-INF", home / "mailer"):
+        directory.mkdir(parents=True)
+    for name, content in (("git", "1"), ("mailer", "2"), ("new", "3")):
+        (image / f"{name}.jpi").write_text(content)
+    for name, content in (("git", "newer"), ("mailer", "2"), ("own", "4")):
+        (home / f"{name}.jpi").write_text(content)
+        (home / f"{name}.jpi.version_from_image").write_text("x")
+    with place.start():
+        # The entry point of the image then copies what is not there.
+        assert sorted(path.name for path in home.iterdir()) == [
+            "mailer", "mailer.jpi", "mailer.jpi.version_from_image", "own.jpi", "own.jpi.version_from_image"]
 
 
 # defect 8

@@ -153,19 +153,20 @@ def test_the_guide_tells_how_to_reach_it():
 def test_gitlab_s_webhooks_are_told(tmp_path):
     place = tmp_path / "jenkins_dood/jenkins/jobs"
     place.mkdir(parents=True)
-    jobs = [{"name": "shop", "event": "push", "branch": "main", "token": "webhook_shop"},
-            {"name": "shop-check", "event": "merge_request", "branch": "main", "token": "webhook_shop-check"},
-            {"name": "by-hand", "event": "push", "branch": "main", "token": ""}]
+    url = "https://ci.test/jenkins/project/"
+    jobs = [{"webhook": f"{url}shop", "event": "push", "branch": "main", "token": "webhook_shop"},
+            {"webhook": f"{url}check", "event": "merge_request", "branch": "main", "token": "webhook_check"},
+            {"webhook": f"{url}by-hand", "event": "push", "branch": "main", "token": ""}]
     (place / "jobs.json").write_text(json.dumps(jobs))
-    assert webhooks("https://our.test", read_webhooks(tmp_path))[1:] == [
-        "Webhooks for GitLab, each with the secret token of its pipeline (docs/gitlab.md)",
-        "  https://our.test/jenkins/project/shop        push events, main",
-        "  https://our.test/jenkins/project/shop-check  merge request events, main",
+    assert webhooks(read_webhooks(tmp_path))[1:] == [
+        "Webhooks for GitLab. The secret token is webhook_token of the pipeline in jenkins_dood_jobs; docs/gitlab.md "
+        "says where it goes.",
+        "  https://ci.test/jenkins/project/shop   push events, main",
+        "  https://ci.test/jenkins/project/check  merge request events, main",
     ]
-    assert webhooks("", read_webhooks(tmp_path)) == []
     for text in ("[]", "{", "[1]", '[{"name": "x"}]', "7"):
         (place / "jobs.json").write_text(text)
-        assert webhooks("https://our.test", read_webhooks(tmp_path)) == []
+        assert webhooks(read_webhooks(tmp_path)) == []
     assert read_webhooks(tmp_path / "nowhere") == []
 
 

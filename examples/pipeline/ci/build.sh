@@ -3,10 +3,9 @@
 set -eu
 : "${IMAGE:?the name of the image without a tag, as app_blue_green_applications has it}"
 release=$(ci/release.sh)
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
+. ci/place.sh
 
-git archive --output "$place/context.tar" HEAD
+unpack
 docker build --build-arg "RELEASE=$release" --label "org.opencontainers.image.revision=$(git rev-parse HEAD)" \
-    --tag "$IMAGE:$release" - <"$place/context.tar"
+    --tag "$IMAGE:$release" "$place/context"
 echo "Built $IMAGE:$release."

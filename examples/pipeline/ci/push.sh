@@ -3,9 +3,6 @@
 set -eu
 : "${IMAGE:?the name of the image without a tag}" "${REGISTRY_USER:?}" "${REGISTRY_PASSWORD:?}"
 release=$(ci/release.sh)
-DOCKER_CONFIG=$(mktemp -d)
-export DOCKER_CONFIG
-trap 'rm -rf "$DOCKER_CONFIG"' EXIT
+. ci/place.sh
 
-printf '%s' "$REGISTRY_PASSWORD" | docker login --username "$REGISTRY_USER" --password-stdin "${IMAGE%%/*}"
 docker push "$IMAGE:$release"

@@ -1,16 +1,20 @@
 #!/bin/sh
 # The tests, which are never left out: without any there is no release.
 set -eu
+. ci/place.sh
 
-# A stage of the Dockerfile that runs them needs nothing but Docker here.
-stage=$(sed -n 's/^FROM .* AS \(test\|build\)$/\1/p' Dockerfile | head -n 1)
+# A stage of the Dockerfile that runs them needs nothing but Docker here. It is called test; one that is called otherwise
+# may as well leave them out, so somebody has to say that it does not. Docker takes names in any capitals.
+stage=${TEST_STAGE:-}
+if [ -z "$stage" ]; then
+    stage=$(tr -d '\r' <Dockerfile |
+        sed -n 's/^[[:space:]]*FROM[[:space:]].*[[:space:]]AS[[:space:]]\{1,\}\(test\)[[:space:]]*$/\1/Ip')
+fi
 if [ -n "$stage" ]; then
     : "${IMAGE:?the name of the image without a tag}"
-    place=$(mktemp -d)
-    trap 'rm -rf "$place"' EXIT
-    git archive --output "$place/context.tar" HEAD
+    unpack
     before=$(docker images --quiet --no-trunc "$IMAGE:test")
-    docker build --target "$stage" --tag "$IMAGE:test" - <"$place/context.tar"
+    docker build --target "$stage" --tag "$IMAGE:test" "$place/context"
     # One is kept, because the next build begins with it; nobody else would ever remove those before.
     if [ -n "$before" ] && [ "$before" != "$(docker images --quiet --no-trunc "$IMAGE:test")" ]; then
         if ! docker image rm "$before" >/dev/null; then
@@ -20,6 +24,7 @@ if [ -n "$stage" ]; then
 elif ls tests/test*.py >/dev/null 2>&1; then
     python3 -m unittest discover --start-directory tests
 else
-    echo "No tests: give the Dockerfile a stage 'test' or 'build' that runs them, or the repository tests/test*.py." >&2
+    echo "No tests: give the Dockerfile a stage 'test' that runs them, name the one that does (TEST_STAGE), or give the" \
+        "repository tests/test*.py." >&2
     exit 1
 fi

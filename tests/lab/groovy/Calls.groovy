@@ -6,6 +6,7 @@
 // calls, one inside the other, as Declarative Pipeline reads them. `Calls.groovy run FILE` carries it out, and shows
 // each call that nobody here answers, with the calls of the closure that it was given, as Job DSL would get them.
 import groovy.json.JsonOutput
+import org.codehaus.groovy.ast.ClassNode
 import org.codehaus.groovy.ast.builder.AstBuilder
 import org.codehaus.groovy.ast.expr.*
 import org.codehaus.groovy.ast.stmt.*
@@ -44,7 +45,8 @@ Object value(Expression one) {
         case GStringExpression: return one.text
         case TupleExpression: return one.expressions.collect { value(it) }
         case ListExpression: return one.expressions.collect { value(it) }
-        case MapExpression: return one.mapEntryExpressions.collectEntries { [value(it.keyExpression), value(it.valueExpression)] }
+        case MapExpression:
+            return one.mapEntryExpressions.collectEntries { [value(it.keyExpression), value(it.valueExpression)] }
         case MethodCallExpression: return shown(one)
         default: return one.text
     }
@@ -57,10 +59,17 @@ Map shown(MethodCallExpression call) {
      inside: body == null ? [] : statements(body.code), line: call.lineNumber]
 }
 
+// The text of a negation has not got its sign.
+String condition(IfStatement one) {
+    Expression given = one.booleanExpression
+    (given instanceof NotExpression || given.expression instanceof NotExpression ? '!' : '') + given.text
+}
+
 List statements(Statement code) {
     switch (code) {
         case BlockStatement: return code.statements.collectMany { statements(it) }
-        case IfStatement: return statements(code.ifBlock) + statements(code.elseBlock)
+        case IfStatement: return [[name: 'if', arguments: [condition(code)], inside: statements(code.ifBlock),
+                                   line: code.lineNumber]] + statements(code.elseBlock)
         case ExpressionStatement: return code.expression instanceof MethodCallExpression ? [shown(code.expression)]
             : [[name: '', arguments: [code.expression.text], inside: [], line: code.lineNumber]]
         case ReturnStatement: return code.expression instanceof MethodCallExpression ? [shown(code.expression)]
@@ -72,8 +81,11 @@ List statements(Statement code) {
 def (String what, String path) = args as List
 String text = new File(path).getText('UTF-8')
 if (what == 'parse') {
-    def found = new AstBuilder().buildFromString(CompilePhase.CONVERSION, true, text)
-    println JsonOutput.toJson(statements(found[0]))
+    def found = new AstBuilder().buildFromString(CompilePhase.CONVERSION, false, text)
+    List functions = found.findAll { it instanceof ClassNode }.collectMany { it.methods }.findAll { it.lineNumber > 0 }
+    println JsonOutput.toJson(statements(found[0]) + functions.collect {
+        [name: "def ${it.name}".toString(), arguments: [], inside: statements(it.code), line: it.lineNumber]
+    })
 } else {
     def configuration = new org.codehaus.groovy.control.CompilerConfiguration(scriptBaseClass: Recording.name)
     Recording script = (Recording) new GroovyShell(this.class.classLoader, new Binding(), configuration).parse(text)

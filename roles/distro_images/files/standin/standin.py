@@ -15,6 +15,7 @@ import base64
 import email
 import glob
 import hashlib
+import html
 import http.server
 import json
 import os
@@ -36,6 +37,14 @@ WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class Wrong(Exception):
     """The configuration or the command line is not one of the program's."""
+
+
+class Unresolved(Wrong):
+    """A secret of Jenkins' configuration is not there: a failure that its plugin does not foresee."""
+
+
+class NoJobs(Wrong):
+    """The script of Jenkins' jobs fails, of which its page says no more."""
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -162,11 +171,13 @@ class Answer(http.server.BaseHTTPRequestHandler):
         if path == "/login" and not posted:
             self.send(200, "<!doctype html><title>standin</title><p>This is not Jenkins: no registry gave its image. "
                       "It only answers as Jenkins does.</p>\n")
-        elif kind == "project" and posted:
-            known = name in instance.jobs
+        elif kind == "project":
+            job = name.partition("/")[0]
+            known, token = job in instance.jobs, instance.jobs.get(job)
             given = self.headers.get("X-Gitlab-Token", "")
-            self.send(404 if not known else 403 if not instance.jobs[name] else 200 if given == instance.jobs[name]
-                      else 401, "")
+            # A job without a token has no trigger: there is nothing to refuse, and nothing begins. Whoever asks for the
+            # state of a build, instead of starting one, is not asked who he is.
+            self.send(404 if not known else 200 if not posted or not token or given == token else 401, "")
         elif not instance.login(self.headers.get("Authorization", "")):
             self.send(401 if "Authorization" in self.headers else 403, "")
         elif path == "/crumbIssuer/api/json":
@@ -178,16 +189,36 @@ class Answer(http.server.BaseHTTPRequestHandler):
             if instance.crumbs.get(session[1] if session else "") != self.headers.get("Jenkins-Crumb", "none"):
                 self.send(403, "No valid crumb was included in the request")
                 return
-            try:
-                instance.read()
-            except (Wrong, KeyError) as error:
-                self.send(200, f"<html><h1>Error loading configuration</h1>\n<p>{error}</p></html>\n")
-                return
-            self.send(302, "", Location=f"{self.server.prefix}/configuration-as-code/")
+            self.jenkins_reload()
+        elif path == "/log/rss" and not posted:
+            self.send(200, "<feed>" + "".join(f"<entry><content>{html.escape(entry)}</content>\n</entry>"
+                                              for entry in reversed(instance.log)) + "</feed>\n")
         elif kind == "job" and not posted:
             self.send(200 if name.strip("/") in instance.jobs else 404, "")
         else:
             self.send(404, "not found\n")
+
+    def jenkins_reload(self) -> None:
+        """Of what is wrong the page only shows a part, and of what nobody foresaw nothing; the log has it all."""
+        try:
+            self.server.jenkins.read()
+        except Unresolved as error:
+            self.server.jenkins.log.append(
+                "Caught unhandled exception with ID 1\njakarta.servlet.ServletException: of the standin\n"
+                f"\tat standin\nCaused by: java.lang.IllegalStateException: {error}\n\tat standin\n")
+            self.send(500, "<html><h1>Oops!</h1>\n<p>A problem occurred while processing the request.</p>"
+                      "<p>Logging ID=1</p></html>\n")
+        except NoJobs as error:
+            self.server.jenkins.log.append(
+                "Failed to reload configuration\nio.jenkins.plugins.casc.ConfiguratorException: Failed to execute "
+                f"script\n\tat standin\nCaused by: javaposse.jobdsl.dsl.DslScriptException: {error}\n\tat standin\n")
+            self.send(200, "<html><h1>Error loading configuration</h1>\n"
+                      "<p>seedJob: Failed to execute script with hash 1</p></html>\n")
+        except (Wrong, KeyError) as error:
+            self.server.jenkins.log.append(f"Failed to reload configuration\n{error}\n")
+            self.send(200, f"<html><h1>Error loading configuration</h1>\n<p>{error}</p></html>\n")
+        else:
+            self.send(302, "", Location=f"{self.server.prefix}/configuration-as-code/")
 
     def send(self, status: int, body: str, **headers: str) -> None:
         content = body.encode()
@@ -462,6 +493,7 @@ class Jenkins:
         self.users: dict[str, str] = {}
         self.jobs: dict[str, str] = {}
         self.crumbs: dict[str, str] = {}
+        self.log: list[str] = []
         self.read()
 
     def read(self) -> None:
@@ -477,7 +509,10 @@ class Jenkins:
             for script in found["jobs"]:
                 declared = pathlib.Path(script["file"]).with_suffix(".json")
                 for job in json.loads(declared.read_text()):
-                    jobs[job["name"]] = self.secret(job["token"]).strip() if job["token"] else ""
+                    try:
+                        jobs[job["name"]] = self.secret(job["token"]).strip() if job["token"] else ""
+                    except Unresolved as error:
+                        raise NoJobs(f"(jobs.groovy, line 1) {error}") from error
         self.users, self.jobs = users, jobs
 
     def resolve(self, value: object) -> object:
@@ -498,7 +533,7 @@ class Jenkins:
             # Escaped in the file, and told apart no more once it is in.
             return pathlib.Path(rest).read_text() if colon and kind == "readFile" else self.secret(text).strip()
         except OSError as error:
-            raise Wrong(f"Unable to resolve variable '{text}'. Aborting configuration reload.") from error
+            raise Unresolved(f"Unable to resolve variable '{text}'. Aborting configuration reload.") from error
 
     @staticmethod
     def secret(name: str) -> str:
@@ -506,7 +541,7 @@ class Jenkins:
         try:
             return pathlib.Path(os.environ.get("SECRETS", "/run/secrets"), name).read_text()
         except OSError as error:
-            raise Wrong(f"Unable to resolve variable '{name}'. Aborting configuration reload.") from error
+            raise Unresolved(f"Unable to resolve variable '{name}'. Aborting configuration reload.") from error
 
     def login(self, header: str) -> bool:
         """Whether a header of basic authentication is one of the users'."""

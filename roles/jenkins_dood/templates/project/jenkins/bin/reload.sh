@@ -11,10 +11,22 @@ ask() {
         --cookie-jar "$place/cookies" --output "$place/answer" --write-out '%{http_code}' "$@"
 }
 
-refuse() {
+text() {
     # A page for people, as one line without its markup.
-    said=$(sed -e 's/<[^>]*>/ /g' "$place/answer" | tr -s '[:space:]' ' ' | cut -c 1-500)
-    echo "Jenkins $1 and says:$said" >&2
+    sed -E -e 's/<[^>]*>/ /g' -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&quot;/"/g' -e "s/&(#0*39|#x27|apos);/'/g" \
+        -e 's/&amp;/\&/g' | tr -s '[:space:]' ' '
+}
+
+refuse() {
+    said=$(text <"$place/answer" | cut -c 1-500)
+    # The page hides what lies behind it: an error of the jobs' script, or a secret that is not there. The newest entry
+    # of the log has the exceptions, the cause of all of them last.
+    cause=
+    if [ "$(ask "$url/log/rss?level=WARNING")" = 200 ]; then
+        cause=$(sed '/<\/entry>/q' "$place/answer" | grep -E '^(Caused by: )?[[:alnum:]_.$]+(Exception|Error)\b' |
+            tail -n 1 | text | cut -c 1-500)
+    fi
+    echo "Jenkins $1 and says:$said${cause:+ The cause: $cause}" >&2
     exit 1
 }
 

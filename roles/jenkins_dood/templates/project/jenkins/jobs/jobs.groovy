@@ -15,7 +15,13 @@ declared.each { Map job ->
                 }
             }
         }
+        // The job's and not the Jenkinsfile's: each reload writes the job anew, and knows only what is here.
+        logRotator {
+            numToKeep(50)
+        }
         properties {
+            // Two at once would work in one repository of images, and the second deployment would be refused.
+            disableConcurrentBuilds()
             if (job.gitlab) {
                 gitLabConnection {
                     gitLabConnection((String) job.gitlab)
@@ -53,7 +59,8 @@ declared.each { Map job ->
                                 credentials((String) job.credential)
                             }
                         }
-                        // The variable is the plugin's: the branch that the merge request comes from.
+                        // The variable is the plugin's: the branch that the merge request comes from, of this very
+                        // repository. What comes from a fork is a stranger's, and is not found.
                         branch(onPush ? "refs/heads/${job.branch}".toString() : 'origin/${gitlabSourceBranch}')
                     }
                 }
