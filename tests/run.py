@@ -238,11 +238,10 @@ def from_maven(stage: Stage, image: str) -> bool:
                  "-e", json.dumps({"distro_images_build": [image]})):
         return True
     unreachable = spring.UNREACHABLE.search(stage.log.read_text(errors="replace"))
-    stage.count.skipped += bool(unreachable)
-    stage.count.failed += not unreachable
     if unreachable:
-        with stage.log.open("a") as log:
-            log.write(f"SKIPPED {stage.name}: Maven reaches no repository to build {image}\n")
+        stage.skip(f"Maven reaches no repository to build {image}")
+    else:
+        stage.count.failed += 1
     return False
 
 
