@@ -20,7 +20,7 @@ comma := ,
 # The one application that a command is about, and its release.
 RELEASED = $(if $(APPLICATION),-e app_blue_green_only=$(APPLICATION)) $(if $(RELEASE),-e app_blue_green_release=$(RELEASE))
 
-.PHONY: help venv up down status check drift deploy rollback history test test-full bench prove clean
+.PHONY: help venv up down status check drift deploy rollback history test test-full bench reference prove clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -71,6 +71,9 @@ bench: $(VENV)/.development ## measure; prints a table, asserts nothing
 	@$(VENV)/bin/python tests/bench/run.py
 	@$(VENV)/bin/python tests/bench/grants.py
 	@$(VENV)/bin/python tests/bench/releases.py
+
+reference: $(VENV)/.development ## write docs/reference anew, from argument specs and documentation
+	@$(VENV)/bin/python tests/reference.py
 
 prove: ## list the promises that can be proved (they need Docker and mmdebstrap, which `make test` installs)
 	@echo "make prove-site    the platform from nothing: up, HTTPS, second run, check mode, down"

@@ -31,8 +31,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/lab"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/lab")]
 
+import environments  # noqa: E402
 import spring  # noqa: E402
 
 BIN = pathlib.Path(sys.executable).parent
@@ -47,7 +48,7 @@ PROGRAMS = {
     "chromium": "chromium", "node": "nodejs", "npm": "npm",
 }
 HEARTBEAT = 15
-# What this ansible-core's `ansible-test sanity` installs first (its python_requirements.py).
+# What `ansible-test sanity` of ansible-core 2.18 and 2.19 installs first (its python_requirements.py).
 ANSIBLE_TEST_PIP = "24.2"
 
 
@@ -86,9 +87,27 @@ class Stage:
         self.count.failed += not good
         return good
 
-    def pytest(self, *paths: str) -> None:
+    def skip(self, reason: str) -> None:
+        """Count one test as skipped, and say why."""
+        self.count.skipped += 1
+        with self.log.open("a") as log:
+            log.write(f"SKIPPED {self.name}: {reason}\n")
+
+    def programs(self, name: str) -> pathlib.Path | None:
+        """Where the programs of one of tests/environments are; None and a skipped test if they cannot be downloaded."""
+        try:
+            return environments.environment(name)
+        except environments.UnreachableError as problem:
+            self.skip(f"the packages of tests/environments/{name}.txt cannot be downloaded: {problem}")
+        except subprocess.CalledProcessError as problem:
+            self.count.failed += 1
+            with self.log.open("a") as log:
+                log.write(f"{problem}\n{problem.stderr or ''}\n")
+        return None
+
+    def pytest(self, *paths: str, python: str | pathlib.Path = sys.executable, **environment: str) -> None:
         """Run pytest and add its totals; reasons of skipped tests go to the log."""
-        good = self.run(sys.executable, "-m", "pytest", "-rs", *paths)
+        good = self.run(python, "-m", "pytest", "-rs", *paths, **environment)
         totals = re.findall(r"(\d+) (passed|failed|skipped|errors?)", self.log.read_text().splitlines()[-1])
         found = {word.rstrip("s") if word.startswith("error") else word: int(number) for number, word in totals}
         self.count.passed += found.get("passed", 0)
@@ -109,11 +128,15 @@ def engine(stage: Stage) -> None:
 
 
 def lint(stage: Stage) -> None:
-    """yamllint, ansible-lint (production), ruff, changelog fragments."""
+    """yamllint, ansible-lint (production), ruff, changelog fragments, documentation and docs/reference."""
     stage.check("yamllint", "--strict", ".")
     stage.check("ruff", "check", ".")
     stage.check("ansible-lint", "--offline", "--strict")
     stage.check("antsibull-changelog", "lint")
+    if programs := stage.programs("docs"):
+        stage.check("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", ".",
+                    PATH=f"{programs}:{os.environ['PATH']}")
+        stage.check(sys.executable, "tests/reference.py", "--check")
 
 
 def unit(stage: Stage) -> None:
@@ -122,17 +145,39 @@ def unit(stage: Stage) -> None:
 
 
 def artifact(stage: Stage) -> None:
+    """What is built: reproducible, nothing of development, complete elsewhere, sane, and Galaxy would import it."""
+    archive = _sane(stage, BIN, ROOT / ".cache" / "artifact")
+    if not archive:
+        return
+    stage.pytest("tests/artifact", MOORING_ARTIFACT=str(archive))
+    if programs := stage.programs("importer"):
+        # It lints and reads documentation by itself; sanity ran above. Its result file goes to where it runs.
+        start = stage.log.stat().st_size
+        good = stage.check(programs / "python", "-m", "galaxy_importer.main", archive, cwd=archive.parent,
+                           PATH=f"{programs}:{os.environ['PATH']}")
+        said = re.findall(r"^(?:WARNING|ERROR).*$", stage.log.read_text()[start:], re.MULTILINE) if good else []
+        stage.count.failed += len(said)
+
+
+def matrix(stage: Stage) -> None:
+    """The oldest ansible-core that is supported: artifact, sanity, unit tests."""
+    if programs := stage.programs("core-2.18"):
+        _sane(stage, programs, ROOT / ".cache" / "matrix")
+        stage.pytest("tests/shape", "tests/unit", python=programs / "python", PATH=f"{programs}:{os.environ['PATH']}")
+
+
+def _sane(stage: Stage, programs: pathlib.Path, place: pathlib.Path) -> pathlib.Path | None:
     """Build, install elsewhere, every module and role documented; then ansible-test sanity on it."""
-    place = ROOT / ".cache" / "artifact"
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    if not stage.check("ansible-galaxy", "collection", "build", "--output-path", place):
-        return
+    if not stage.check("ansible-galaxy", "collection", "build", "--output-path", place, **path):
+        return None
     archive = next(place.glob("*.tar.gz"))
-    if not stage.check("ansible-galaxy", "collection", "install", "--force", "--offline", archive, "-p", place):
-        return
+    if not stage.check("ansible-galaxy", "collection", "install", "--force", "--offline", archive, "-p", place, **path):
+        return None
     collection = place / "ansible_collections" / "mooring" / "stack"
-    elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(place)}
+    elsewhere = {**path, "ANSIBLE_COLLECTIONS_PATH": str(place)}
     modules = sorted(path.stem for path in (collection / "plugins/modules").glob("*.py"))
     stage.check("ansible-doc", "--json", *[f"mooring.stack.{name}" for name in modules], cwd=place, **elsewhere)
     roles = sorted(path.name for path in (collection / "roles").iterdir())
@@ -142,11 +187,13 @@ def artifact(stage: Stage) -> None:
                 cwd=place, **elsewhere)
     for argv in (["git", "init", "--quiet"], ["git", "add", "--all"]):
         stage.run(*argv, cwd=collection)
-    home = ROOT / ".cache" / "home"
+    # One for each version: two stages that run side by side would make the same environments in one.
+    home = ROOT / ".cache" / f"home-{place.name}"
     _pip_for_ansible_test(home)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     stage.check("ansible-test", "sanity", "--requirements", "--python", version, "--color", "no",
-                cwd=collection, HOME=str(home))
+                cwd=collection, HOME=str(home), **path)
+    return archive
 
 
 def _pip_for_ansible_test(home: pathlib.Path) -> None:
@@ -191,11 +238,10 @@ def from_maven(stage: Stage, image: str) -> bool:
                  "-e", json.dumps({"distro_images_build": [image]})):
         return True
     unreachable = spring.UNREACHABLE.search(stage.log.read_text(errors="replace"))
-    stage.count.skipped += bool(unreachable)
-    stage.count.failed += not unreachable
     if unreachable:
-        with stage.log.open("a") as log:
-            log.write(f"SKIPPED {stage.name}: Maven reaches no repository to build {image}\n")
+        stage.skip(f"Maven reaches no repository to build {image}")
+    else:
+        stage.count.failed += 1
     return False
 
 
@@ -278,8 +324,9 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
     # The longest of all, but not beside the first, which works on the machine itself.
     "integration": integration,
     **MOLECULE,
-    "browser": browser,
+    "matrix": matrix,
     "artifact": artifact,
+    "browser": browser,
     "lint": lint,
     "unit": unit,
 }

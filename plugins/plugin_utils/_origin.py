@@ -16,7 +16,10 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import Se
 try:  # ansible-core 2.19 and newer
     from ansible._internal._datatag._tags import Origin
 except ImportError:
+    from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
     Origin = None
+else:
+    AnsibleVaultEncryptedUnicode = None
 
 
 def origin(value: t.Any) -> str:
@@ -44,6 +47,7 @@ def without_extra_variables(hostvars: t.Any, host: str) -> dict[str, t.Any]:
     """A host's variables as its inventory has them, not templated; ``-e`` hides those of the same name otherwise."""
     manager = copy.copy(hostvars._variable_manager)
     manager._extra_vars = {}
+    manager._loader = hostvars._loader  # 2.18 leaves it out of a copy
     return manager.get_vars(host=hostvars._inventory.get_host(host), include_hostvars=False)
 
 
@@ -59,6 +63,8 @@ def resolve(templar: Templar, raw: t.Any) -> Setting:
         source = origin(value)
         try:
             result = templar.template(value)
+            if AnsibleVaultEncryptedUnicode is not None and isinstance(result, AnsibleVaultEncryptedUnicode):
+                result = str(result)  # 2.18 decrypts it whenever it is read, so it is read where an error has a place
             if isinstance(result, (dict, list, tuple)):
                 return walk(result, path)
         except AnsibleError as error:

@@ -149,11 +149,18 @@ def test_both_inventories_name_the_same_secrets():
     assert {name for name in local - hashed if name.startswith("vault_")} == prod - hashed
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", *(
+    str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/environments").glob("*.txt")))])
 def test_requirements_are_pinned(name):
     lines = [line for line in text(ROOT / name).splitlines() if line and not line.startswith(("#", "-r "))]
     assert lines
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+
+
+def test_the_oldest_ansible_core_that_is_permitted_is_tested():
+    permitted = yaml.safe_load(text(ROOT / "meta/runtime.yml"))["requires_ansible"]
+    (pin,) = re.findall(r"^ansible-core==(\d+\.\d+)\.", text(ROOT / "tests/environments/core-2.18.txt"), re.MULTILINE)
+    assert permitted == f">={pin}.0"
 
 
 def test_make_help_names_every_target():

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
+
 import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mooring.stack.plugins.lookup.each import LookupModule
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+
+from templates import MARKED, trust_as_template  # noqa: E402
 
 VARIABLES = {
     "name": "nobody",
@@ -38,6 +45,7 @@ def test_every_part_of_the_value_is_made_of_the_item():
     assert VARIABLES["name"] == "nobody"
 
 
+@pytest.mark.skipif(not MARKED, reason="ansible-core 2.18 renders every string")
 def test_what_comes_out_is_data():
     (found,) = each("{{ home }}", value="home")
     assert found == "/srv/{{ home }}"

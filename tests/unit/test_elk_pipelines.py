@@ -13,7 +13,7 @@ import sys
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mooring.stack.plugins.module_utils import _step_container_logs as container_logs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 import filebeat_conf  # noqa: E402
 import grok  # noqa: E402
 import logstash_conf  # noqa: E402
+from templates import trust_as_template  # noqa: E402
 
 PROJECT = ROOT / "roles/elk/templates/project"
 DATA = pathlib.Path(__file__).parent / "data/elk"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mooring.stack.plugins.filter.jenkins import jenkins
 from ansible_collections.mooring.stack.plugins.module_utils import _jenkins
 
@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 
 import jenkins_conf  # noqa: E402
 import nginx_conf  # noqa: E402
+import templates  # noqa: E402
 
 ROLE = ROOT / "roles/jenkins_dood"
 PROJECT = ROLE / "templates/project"
@@ -76,16 +77,15 @@ def short(settings):
 
 def variables(**changes):
     """Everything that the templates read, as Ansible would have it."""
-    loader = DataLoader()
     values = {"ansible_managed": "Ansible managed", "mooring_root": "/opt/mooring", "mooring_prefix": "mooring",
               "mooring_timezone": "Asia/Seoul", "mooring_domain": "platform.example.com", "role_path": str(ROLE)}
     for name in ("defaults", "vars"):
-        values.update(loader.load_from_file(str(ROLE / name / "main.yml"), trusted_as_template=True))
+        values.update(templates.load(ROLE / name / "main.yml"))
     return {**values, **SETTINGS, **changes}
 
 
 def evaluate(text, **changes):
-    return Templar(loader=DataLoader(), variables=variables(**changes)).template(trust_as_template(text))
+    return Templar(loader=DataLoader(), variables=variables(**changes)).template(templates.trust_as_template(text))
 
 
 def render(path, **changes):
@@ -439,7 +439,7 @@ def test_webhooks_come_through_and_everything_else_logs_in():
     template = (ROOT / "roles/nginx_certbot/templates/project/nginx/routes.conf.j2").read_text()
     rendered = Templar(loader=DataLoader(), variables={
         "ansible_managed": "", "mooring_domain": "platform.example.com",
-        "nginx_certbot_routes": yaml.safe_load(text)}).template(trust_as_template(template))
+        "nginx_certbot_routes": yaml.safe_load(text)}).template(templates.trust_as_template(template))
     blocks = [one for one in nginx_conf.parse(rendered) if one.name == "location" and len(one.words) == 3]
     for path, private in (("/jenkins", True), ("/jenkins/", True), ("/jenkins/job/shop/", True),
                           ("/jenkins/projects", True), ("/jenkins/project/shop", False),

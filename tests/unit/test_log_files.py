@@ -13,13 +13,14 @@ import sys
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
 
 import alloy_conf  # noqa: E402
 import loki_conf  # noqa: E402
+from templates import trust_as_template  # noqa: E402
 
 ROLE = ROOT / "roles/monitoring"
 DEFAULTS = {
