@@ -13,9 +13,11 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible import constants as C
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible.utils.display import Display
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Host,
     Inventory,
@@ -25,8 +27,11 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     judge,
     leaves,
     placeholder,
+    platform,
+    record_due,
     service_names,
 )
+from ansible_collections.mooring.stack.plugins.plugin_utils import _collection
 from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, resolve, short
 
 display = Display()
@@ -72,6 +77,10 @@ class ActionModule(ActionBase):
         hosts = [self._host(name, specs, shared, args["facts"]) for name in names]
         for host in hosts:
             host.literals = [one for one in host.literals if not one.variable.startswith(foreign)]
+        try:
+            collection = _collection.collection()
+        except MooringError as error:
+            raise AnsibleActionFail(str(error)) from error
         inventory = Inventory(
             directory=short(str((task_vars or {}).get("inventory_dir") or "inventory")),
             hosts=hosts,
@@ -79,6 +88,7 @@ class ActionModule(ActionBase):
             shared=shared,
             now=time.time(),
             unresolved=unresolved(validated_domains(hosts)),
+            collection=collection,
         )
         lines = [problem.line() for problem in judge(inventory)]
         if lines:
@@ -87,7 +97,8 @@ class ActionModule(ActionBase):
             display.display("\n".join([f"{count}:", *(f"  {line}" for line in lines)]), color=C.COLOR_ERROR)
             message = f"{count}, see above; nothing was changed."
             return {"failed": True, "changed": False, "msg": message, "problems": lines}
-        return {"changed": False, "problems": []}
+        return {"changed": False, "problems": [], "collection": collection.version,
+                "record": {host.name: platform(host) for host in hosts if record_due(inventory, host)}}
 
     # ------------------------------------------------------------ reading
 

@@ -126,7 +126,9 @@ def notes_of(changelog: t.Mapping[str, t.Any]) -> tuple[Note, ...]:
     notes = []
     for version, release in (changelog.get("releases") or {}).items():
         changes = release.get("changes") or {}
-        entries = tuple(" ".join(str(entry).split()) for section in SECTIONS for entry in changes.get(section) or ())
+        # For a terminal: on one line, and without the marks of reStructuredText.
+        entries = tuple(" ".join(str(entry).replace("``", "'").split())
+                        for section in SECTIONS for entry in changes.get(section) or ())
         if entries:
             notes.append(Note(str(version), entries))
     return tuple(sorted(notes, key=lambda note: Version.parse(note.version)))
@@ -188,8 +190,8 @@ def unread(
     entries = "".join(f"\n      {note.version}: {entry}" for note in notes for entry in note.entries)
     return Refusal(
         UPGRADE,
-        f"mooring.stack {old} worked here last, and an inventory, or who uses it, may have to follow what changed since"
-        f"{entries}\n    {collection.changelog} has all of it",
+        f"mooring.stack {old} worked here last, and an inventory, or who uses it, may have to follow what changed "
+        f"since:{entries}\n    {collection.changelog} has all of it",
         f'Change what has to, then set {UPGRADE} to "{notes[-1].version}", in group_vars/all or with -e')
 
 

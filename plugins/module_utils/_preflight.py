@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import (
+    _collection_version,
     _elasticsearch_objects,
     _grants,
     _jenkins,
@@ -148,6 +149,7 @@ class Inventory:
     shared: Role  # variables that every component reads
     now: float
     unresolved: set[str] = dataclasses.field(default_factory=set)  # domains without an address
+    collection: _collection_version.Collection | None = None  # None does not look at what worked there before
 
     def roles_of(self, host: Host) -> list[Role]:
         """The components of a host, and what they share."""
@@ -343,8 +345,15 @@ def _timezone(value: t.Any) -> tuple[str, str] | None:
     return f"'{value}' is not a time zone", "Write it like Europe/Berlin"
 
 
+def _version(value: t.Any) -> tuple[str, str] | None:
+    if not value or re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", str(value)):
+        return None
+    return f"'{value}' is not a version", "Write it like \"0.2.0\""
+
+
 # The last words of a name -> what it must look like. Longer endings win.
 CHECKS: dict[str, Check] = {
+    "acknowledged": _version,
     "acme_directory": _url,
     "address": _address,
     "allow": _network,
@@ -1194,6 +1203,30 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
                       "Set the clock, for instance with systemd-timesyncd; certificates depend on it")
 
 
+def platform(host: Host) -> str:
+    """The prefix that tells a host's platform from others on it."""
+    return str(host.get("mooring_prefix", "mooring"))
+
+
+def record_due(inventory: Inventory, host: Host) -> bool:
+    """Whether a host with nothing wrong has to be told which version of the collection works there from now on."""
+    return (inventory.collection is not None and host.facts is not None and "docker_engine" in host.groups
+            and _collection_version.due(inventory.collection, host.facts, platform(host)))
+
+
+def check_collection(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """This version of the collection may follow the one that worked on the host last."""
+    if inventory.collection is None or host.facts is None or "docker_engine" not in host.groups:
+        return
+    refusal = _collection_version.judge(
+        inventory.collection, host.facts, platform(host),
+        {*NEEDS, "docker_engine"} - host.groups,
+        _collection_version.Acknowledged(
+            str(host.get(_collection_version.UPGRADE, "")), str(host.get(_collection_version.DOWNGRADE, ""))))
+    if refusal:
+        yield host.problem(refusal.variable, refusal.problem, refusal.remedy)
+
+
 def mount_of(path: str, mounts: t.Iterable[str]) -> str:
     """The file system that holds a path, which need not exist yet."""
     return max((mount for mount in mounts if f"{path}/".startswith(f"{mount.rstrip('/')}/")), key=len, default="/")
@@ -1299,6 +1332,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
+        problems += check_collection(inventory, host)
         problems += check_ports(host)
     return merge(problems)
 

@@ -15,11 +15,13 @@ import time
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
+from ansible_collections.mooring.stack.plugins.module_utils._formats import RECORDED
 from ansible_collections.mooring.stack.plugins.module_utils._preflight_facts import (
     parse_meminfo,
     parse_mounts,
     parse_os_release,
     parse_sockets,
+    prefixes,
     published_ports,
 )
 
@@ -69,18 +71,23 @@ def listening() -> list[dict[str, t.Any]]:
     ]
 
 
+def platforms() -> dict[str, str]:
+    """The records of which version of the collection works here, as they stand there, by prefix."""
+    return {path.stem: read(str(path)) for path in pathlib.Path(RECORDED).glob("*.json")}
+
+
 def read_docker(docker: Docker) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
-    """Whether an engine answers and where it keeps its data, and the ports that containers publish."""
+    """Whether an engine answers and where it keeps its data, and the containers."""
     state = {"installed": docker.installed(), "answers": docker.answers(), "root": DOCKER_ROOT}
     if not state["answers"]:
         return state, []
     state["root"] = docker.info().get("DockerRootDir") or DOCKER_ROOT
-    return state, published_ports(docker.inspect("container", docker.containers()))
+    return state, docker.inspect("container", docker.containers())
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read; changes nothing. Raises :class:`MooringError`."""
-    docker, published = read_docker(Docker(module.run_command))
+    docker, containers = read_docker(Docker(module.run_command))
     host = {
         "os": parse_os_release(read("/etc/os-release")),
         "architecture": platform.machine(),
@@ -88,7 +95,9 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "mounts": free_bytes(),
         "time": time.time(),
         "listening": listening(),
-        "published": published,
+        "published": published_ports(containers),
+        "prefixes": prefixes(containers),
+        "platforms": platforms(),
         "docker": docker,
     }
     return {"changed": False, "differences": [], "notices": [], "host": host}

@@ -73,6 +73,7 @@ class Found:
     networks: tuple[Network, ...] = ()
     images: tuple[Image, ...] = ()
     jobs: tuple[str, ...] = ()  # scheduled by us
+    records: tuple[str, ...] = ()  # files that say which version of the collection worked for this platform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +87,12 @@ class Plan:
     images: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()  # below the root, but not ours
 
     def __bool__(self) -> bool:
         return bool(self.containers or self.networks or self.volumes or self.images or self.directories
-                    or self.jobs)
+                    or self.jobs or self.records)
 
     def result(self) -> dict[str, t.Any]:
         """What a module returns about it."""
@@ -102,6 +104,7 @@ class Plan:
             "images": list(self.images),
             "directories": list(self.directories),
             "jobs": list(self.jobs),
+            "records": list(self.records),
             "foreign": list(self.foreign),
         }
 
@@ -147,6 +150,7 @@ def decide(
         images=_images(found.images) if remove_images else (),
         directories=directories,
         jobs=tuple(name for name in found.jobs if name in {f"{prefix}-{one}" for one in (*components, DRIFT)}),
+        records=found.records,
         foreign=tuple(name for name in found.directories if name not in directories),
     )
 
@@ -170,7 +174,7 @@ def _some(
         containers=tuple(one for one in found.containers if one.project in {f"{prefix}-{name}" for name in names}),
         volumes=tuple(one for one in found.volumes if "app_blue_green" in only or not one.of_platform(prefix)),
         networks=tuple(one for one in found.networks if not one.platform),
-        jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
+        jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}), records=())
     return decide(part, root, prefix, names, delete_data, remove_images=False)
 
 

@@ -11,8 +11,8 @@ module: preflight_facts
 short_description: Read what decides whether a host can run the platform
 version_added: "0.1.0"
 description:
-  - Reads the operating system, memory, free disk space, listening sockets with their owners, the clock and whether
-    Docker answers.
+  - Reads the operating system, memory, free disk space, listening sockets with their owners, the clock, whether
+    Docker answers, and which version of this collection worked there last.
   - Needs nothing but Python, so it works on a bare host. P(mooring.stack.preflight#module) judges what it returns.
 options: {}
 attributes:
@@ -80,6 +80,16 @@ host:
       type: list
       elements: dict
       sample: [{project: mooring-nginx_certbot, container: proxy, address: 0.0.0.0, port: 443}]
+    prefixes:
+      description: Prefixes of the platforms of which there are containers, running or not.
+      type: list
+      elements: str
+      sample: [mooring]
+    platforms:
+      description: >-
+        What M(mooring.stack.collection_version) has recorded, by prefix of the platform, as it stands in the file.
+      type: dict
+      sample: {mooring: '{"format": 1, "version": "0.2.0"}'}
     docker:
       description: Whether a Docker command is installed, an engine answers, and where it keeps its data.
       type: dict
