@@ -310,6 +310,11 @@ def prove_monitoring(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/monitoring.py")
 
 
+def prove_upgrade(stage: Stage) -> None:
+    """The previous release and then the last commit, on a bare node with systemd."""
+    stage.check(sys.executable, "tests/prove/upgrade.py")
+
+
 def prove_spring(stage: Stage) -> None:
     """20 deployments of the Spring example under load; skipped where Maven reaches no repository."""
     stage.check(sys.executable, "tests/prove/spring.py")
@@ -335,7 +340,7 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
     "prove-kafka": prove_kafka, "prove-elk": prove_elk,
-    "prove-ci": prove_ci, "prove-notifier": prove_notifier,
+    "prove-ci": prove_ci, "prove-notifier": prove_notifier, "prove-upgrade": prove_upgrade,
 }
 
 

@@ -32,6 +32,8 @@ class ActionModule(ActionBase):
         if self._task.args.get("format") != "json":
             engine = result["status"]["engine"]
             title = f"{host}, Docker {engine}" if engine else f"{host}, no Docker engine answers"
+            if result["status"]["collection"]:
+                title += f", mooring.stack {result['status']['collection']}"
             display.display("\n".join(["", title, *result["text"], ""]))
         elif CALLBACK not in C.CALLBACKS_ENABLED:  # which prints one document for all hosts
             display.display(json.dumps({"hosts": {host: result["status"]}}, indent=2))

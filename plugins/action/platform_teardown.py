@@ -12,6 +12,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.plugin_utils import _collection
 
 display = Display()
 
@@ -27,7 +29,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         # The drift report's metrics lie beside the components.
         components = {path.name for path in ROLES.iterdir() if path.is_dir()} | {"metrics"}
-        args = {**self._task.args, "components": sorted(components)}
+        try:
+            args = {**self._task.args, "components": sorted(components), "collection": _collection.version()}
+        except MooringError as error:
+            raise AnsibleActionFail(str(error)) from error
         if args.get("data", "ask") == "ask":
             # In check mode nothing is removed, so nobody needs to decide.
             args["data"] = "keep" if self._task.check_mode else self._decide(args, task_vars)
@@ -73,7 +78,7 @@ def remove_secrets(directory: pathlib.Path) -> bool:
 def report(result: dict[str, t.Any]) -> list[str]:
     """What happened, in words."""
     kinds = {"containers": "container", "networks": "network", "volumes": "volume", "images": "image",
-             "directories": "directory", "jobs": "job", "registries": "registry login"}
+             "directories": "directory", "jobs": "job", "registries": "registry login", "records": "record"}
     removed = ", ".join(
         f"{len(result[many])} {one if len(result[many]) == 1 else many}" for many, one in kinds.items() if result[many])
     lines = [f"Removed {removed}." if removed else "There was nothing to remove."]

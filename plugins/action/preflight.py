@@ -13,9 +13,11 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Host,
     Inventory,
@@ -28,9 +30,12 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     judge,
     leaves,
     placeholder,
+    platform,
+    record_due,
     service_names,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._preflight_host import check_controller
+from ansible_collections.mooring.stack.plugins.plugin_utils import _collection
 from ansible_collections.mooring.stack.plugins.plugin_utils._origin import origin, resolve, short
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[2]
@@ -76,6 +81,10 @@ class ActionModule(ActionBase):
         hosts = [self._host(name, specs, shared, args["facts"]) for name in names]
         for host in hosts:
             host.literals = [one for one in host.literals if not one.variable.startswith(foreign)]
+        try:
+            collection = _collection.collection()
+        except MooringError as error:
+            raise AnsibleActionFail(str(error)) from error
         directory = str((task_vars or {}).get("inventory_dir") or "inventory")
         whole = not args["components"]
         inventory = Inventory(
@@ -88,6 +97,7 @@ class ActionModule(ActionBase):
             controller=list(check_controller(ansible_version, self._required(), sys.version_info[:2])),
             groups=set(self._groups) if whole else set(),
             files=variable_files(pathlib.Path(directory)) if whole else [],
+            collection=collection,
         )
         for host in hosts:
             for role in inventory.roles_of(host):
@@ -99,7 +109,8 @@ class ActionModule(ActionBase):
             # Ansible shows a result as one long line, unless it is told otherwise; then each problem is a line.
             return {"failed": True, "changed": False, "msg": f"{count}; nothing was changed.", "problems": lines,
                     "_ansible_verbose_always": True}
-        return {"changed": False, "problems": []}
+        return {"changed": False, "problems": [], "collection": collection.version,
+                "record": {host.name: platform(host) for host in hosts if record_due(inventory, host)}}
 
     # ------------------------------------------------------------ reading
 

@@ -31,6 +31,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _x509 as x509
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import LEDGER, ORIGIN
 from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
 from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone
 
@@ -93,7 +94,8 @@ class Store:
         found = _found(path, self.roots)
         if found.pair is None:
             return found
-        directory, profile = _noted(_content(os.path.join(path, "origin.json")))
+        origin = os.path.join(path, "origin.json")
+        directory, profile = _noted(_content(origin), origin)
         return certs.Found(dataclasses.replace(found.pair, directory=directory, profile=profile))
 
     def _odd(self, name: str) -> str:
@@ -359,7 +361,7 @@ class Ledger:
         if text is None:
             return []
         try:
-            return certs.parse_ledger(json.loads(text))
+            return certs.parse_ledger(LEDGER.current(json.loads(text), self.path))
         except ValueError as error:
             raise MooringError(f"The attempt ledger {self.path} is not JSON: {error}.") from error
 
@@ -577,10 +579,10 @@ def _found(directory: str, roots: str) -> certs.Found:
         return certs.Found(problem=str(error))
 
 
-def _noted(content: bytes | None) -> tuple[str, str | None]:
+def _noted(content: bytes | None, path: str) -> tuple[str, str | None]:
     """ACME directory and profile of ``origin.json``; one that is damaged says as little as none."""
     try:
-        noted = json.loads(content or b"{}")
+        noted = ORIGIN.current(json.loads(content or b"{}"), path)
         directory = str(noted.get("acme_directory") or "")
         # Before there were profiles, none was asked for.
         return directory, noted.get("profile", "" if directory else None)

@@ -32,10 +32,10 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import HeldB
 Offers = dict[str, dict[str, t.Any]]
 
 NAMES = (
-    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "compose_project", "container_logs",
-    "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network", "docker_swarm",
-    "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics", "kafka_users",
-    "kibana_objects", "mysql_grants", "platform_status", "postgres_databases", "preflight_facts",
+    "acme_root_certificate", "certbot_certificate", "certificate_renewal", "collection_version", "compose_project",
+    "container_logs", "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network",
+    "docker_swarm", "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics",
+    "kafka_users", "kibana_objects", "mysql_grants", "platform_status", "postgres_databases", "preflight_facts",
     "prometheus_targets", "redis_server", "registry_logins", "release_info", "release_switch", "shared_directory",
 )
 
@@ -92,6 +92,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_certbot_certificate as code
     elif name == "certificate_renewal":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_certificate_renewal as code
+    elif name == "collection_version":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_collection_version as code
     elif name == "compose_project":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_compose_project as code
     elif name == "container_logs":

@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import DATA
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +77,13 @@ class Record:
     identity: str = ""
 
     @classmethod
-    def from_json(cls, text: str | None) -> Record:
-        """The record of a file; one that cannot be read counts as none."""
+    def from_json(cls, text: str | None, path: str = "") -> Record:
+        """The record of a file; one that cannot be read counts as none.
+
+        Raises :class:`MooringError` for one of a newer format.
+        """
         try:
-            values = json.loads(text or "")
+            values = DATA.current(json.loads(text or ""), path)
             return cls(str(values["volume"]), str(values["version"]), str(values.get("identity", "")))
         except (ValueError, TypeError, KeyError):
             return cls()

@@ -21,6 +21,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import IMAGES
 
 RECIPE_LABEL = "mooring.recipe"
 # What the names of images begin with that are built on the host, unless a user chose another repository.
@@ -256,7 +257,7 @@ def proxy_environment(environment: t.Mapping[str, str], apt_config: str) -> dict
 def noted(text: str | None) -> list[str]:
     """The ids in the text of that file; one that cannot be read holds none."""
     try:
-        ids = json.loads(text or "[]")
+        ids = IMAGES.current(json.loads(text or "[]"), REPLACED)
     except ValueError:
         return []
     return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []

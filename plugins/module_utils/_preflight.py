@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import (
+    _collection_version,
     _elasticsearch_objects,
     _grants,
     _jenkins,
@@ -188,6 +189,7 @@ class Inventory:
     controller: list[_preflight_host.Finding] = dataclasses.field(default_factory=list)
     groups: set[str] = dataclasses.field(default_factory=set)  # all there are, also those without hosts
     files: list[VariableFile] = dataclasses.field(default_factory=list)
+    collection: _collection_version.Collection | None = None  # None does not look at what worked there before
 
     @property
     def is_whole(self) -> bool:
@@ -405,8 +407,15 @@ def _timezone(value: t.Any) -> tuple[str, str] | None:
     return f"'{value}' is not a time zone", "Write it like Europe/Berlin"
 
 
+def _version(value: t.Any) -> tuple[str, str] | None:
+    if not value or re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", str(value)):
+        return None
+    return f"'{value}' is not a version", "Write it like \"0.2.0\""
+
+
 # The last words of a name -> what it must look like. Longer endings win.
 CHECKS: dict[str, Check] = {
+    "acknowledged": _version,
     "acme_directory": _url,
     "address": _address,
     "allow": _network,
@@ -1555,6 +1564,30 @@ def _long(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
 
 
+def platform(host: Host) -> str:
+    """The prefix that tells a host's platform from others on it."""
+    return str(host.get("mooring_prefix", "mooring"))
+
+
+def record_due(inventory: Inventory, host: Host) -> bool:
+    """Whether a host with nothing wrong has to be told which version of the collection works there from now on."""
+    return (inventory.collection is not None and host.facts is not None and "docker_engine" in host.groups
+            and _collection_version.due(inventory.collection, host.facts, platform(host)))
+
+
+def check_collection(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
+    """This version of the collection may follow the one that worked on the host last."""
+    if inventory.collection is None or host.facts is None or "docker_engine" not in host.groups:
+        return
+    refusal = _collection_version.judge(
+        inventory.collection, host.facts, platform(host),
+        {*NEEDS, "docker_engine"} - host.groups,
+        _collection_version.Acknowledged(
+            str(host.get(_collection_version.UPGRADE, "")), str(host.get(_collection_version.DOWNGRADE, ""))))
+    if refusal:
+        yield host.problem(refusal.variable, refusal.problem, refusal.remedy)
+
+
 def mount_of(path: str, mounts: t.Iterable[str]) -> str:
     """The file system that holds a path, which need not exist yet."""
     return max((mount for mount in mounts if f"{path}/".startswith(f"{mount.rstrip('/')}/")), key=len, default="/")
@@ -1669,6 +1702,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_monitoring(host)
         problems += check_certificates(inventory, host)
         problems += check_facts(inventory, host)
+        problems += check_collection(inventory, host)
         problems += check_ports(host)
     # Who wrote a name wrongly has not left out the right one as well.
     meant = {(host.name, name) for host in inventory.hosts for name in misspelt(inventory, host).values()}

@@ -10,6 +10,8 @@ import re
 import struct
 import typing as t
 
+# What compose_project puts on each container; its project is the prefix and this.
+COMPONENT_LABEL = "mooring.component"
 LISTENING = "0A"  # the state column of /proc/net/tcp
 
 # File systems in memory and of the kernel, and the layers of containers.
@@ -110,6 +112,17 @@ def parse_sockets(text: str) -> list[dict[str, t.Any]]:
             address, port = parse_address(fields[1])
             sockets.append({"address": address, "port": port, "inode": fields[9]})
     return sockets
+
+
+def prefixes(containers: t.Iterable[dict[str, t.Any]]) -> list[str]:
+    """The prefixes of the platforms that containers of ``docker inspect`` belong to, running or not."""
+    found = set()
+    for container in containers:
+        labels = container["Config"].get("Labels") or {}
+        project, ending = labels.get("com.docker.compose.project", ""), f"-{labels.get(COMPONENT_LABEL, '')}"
+        if COMPONENT_LABEL in labels and project.endswith(ending):
+            found.add(project.removesuffix(ending))
+    return sorted(found)
 
 
 def published_ports(containers: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -19,11 +19,11 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import ending, nanoseconds
+from ansible_collections.mooring.stack.plugins.module_utils._formats import MANIFEST
 
 DIGEST_LABEL = "mooring.digest"
 COMPOSE_HASH_LABEL = "com.docker.compose.config-hash"
 COMPOSE_FILE = "compose.yml"
-MANIFEST_VERSION = 1
 
 CREATE, RECREATE, RESTART, START, UNPAUSE, THIN, RELOAD, REMOVE = (
     "create", "recreate", "restart", "start", "unpause", "remove duplicates", "reload", "remove")
@@ -146,11 +146,14 @@ class Manifest:
                 and self.entries == {path: entry.stamp() for path, entry in declared.entries.items()})
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        """A manifest from its file; an unreadable or foreign one counts as none."""
+    def from_json(cls, text: str, path: str = "manifest.json") -> Manifest:
+        """A manifest from its file; an unreadable or foreign one counts as none.
+
+        Raises :class:`MooringError` for one of a newer format.
+        """
         try:
-            data = json.loads(text)
-            if data["version"] != MANIFEST_VERSION:
+            data = MANIFEST.current(json.loads(text), path)
+            if data["version"] != MANIFEST.version:
                 return cls()
             return cls(dict(data["files"]), dict(data["services"]))
         except (ValueError, KeyError, TypeError):
@@ -158,7 +161,7 @@ class Manifest:
 
     def to_json(self, project: str) -> str:
         """The manifest's file content."""
-        data = {"version": MANIFEST_VERSION, "project": project, "files": self.entries, "services": self.services}
+        data = {"version": MANIFEST.version, "project": project, "files": self.entries, "services": self.services}
         return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 

@@ -146,7 +146,8 @@ class ProjectHost:
             for reference in _names_of(image) & references}
 
     def _manifest(self) -> project.Manifest:
-        return project.Manifest.from_json(files.read_text(self._state("manifest.json")) or "")
+        path = self._state("manifest.json")
+        return project.Manifest.from_json(files.read_text(path) or "", path)
 
     def _hashes(
         self, declared: project.Declared, manifest: project.Manifest, contents: dict[str, bytes],
@@ -444,7 +445,8 @@ class ProjectHost:
         """Put the previous tree back and say what happened to the new one."""
         said = f"{_last_line(error)}\n{self._culprits(declared)}".strip()
         previous = self._state("previous")
-        manifest = project.Manifest.from_json(files.read_text(os.path.join(previous, "manifest.json")) or "")
+        kept_manifest = os.path.join(previous, "manifest.json")
+        manifest = project.Manifest.from_json(files.read_text(kept_manifest) or "", kept_manifest)
         if not manifest.services:
             self.compose.run("down", "--remove-orphans")
             return MooringError(

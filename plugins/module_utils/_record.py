@@ -11,6 +11,8 @@ import hmac
 import json
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._formats import ACCOUNTS
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -24,11 +26,15 @@ class Record:
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, text: str | None, salt: str) -> Record:
-        """The record of a file; one that cannot be read counts as none, with the new ``salt``."""
+    def from_json(cls, text: str | None, salt: str, path: str = "") -> Record:
+        """The record of a file; one that cannot be read counts as none, with the new ``salt``.
+
+        Raises :class:`MooringError` for one of a newer format.
+        """
         try:
-            record = cls(**json.loads(text or ""))
-        except (ValueError, TypeError):
+            document = ACCOUNTS.current(json.loads(text or ""), path)
+            record = cls(**{key: value for key, value in document.items() if key != ACCOUNTS.key})
+        except (ValueError, TypeError, AttributeError):
             return cls(salt)
         good = isinstance(record.salt, str) and isinstance(record.declared, str) and isinstance(record.accounts, dict)
         return record if good else cls(salt)

@@ -30,6 +30,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import ending
+from ansible_collections.mooring.stack.plugins.module_utils._formats import RELEASES
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLOURS, Traffic, other
 
 HISTORY_LIMIT = 50
@@ -371,7 +372,7 @@ class Record:
 
     def document(self, application: str) -> dict[str, t.Any]:
         """The state file's content."""
-        return {"version": 1, "application": application, "active": self.active,
+        return {RELEASES.key: RELEASES.version, "application": application, "active": self.active,
                 "migrated": self.migrated, "history": self.history}
 
     def deployed(self, entry: dict[str, t.Any]) -> None:

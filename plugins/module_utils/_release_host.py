@@ -19,6 +19,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _files as fil
 from ansible_collections.mooring.stack.plugins.module_utils import _release
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import RELEASES
 from ansible_collections.mooring.stack.plugins.module_utils._http import Unreachable, ask
 from ansible_collections.mooring.stack.plugins.module_utils._namespace import Gone, network_of
 from ansible_collections.mooring.stack.plugins.module_utils._proxy import Proxy, view
@@ -263,7 +264,7 @@ class Store:
         if text is None:
             return _release.Record()
         try:
-            return _release.Record.from_document(json.loads(text))
+            return _release.Record.from_document(RELEASES.current(json.loads(text), str(path)))
         except (ValueError, TypeError, AttributeError) as error:
             raise MooringError(
                 f"The release record {path} is damaged: {error}. Move it away; the next run writes a new one "

@@ -32,7 +32,8 @@ from ansible_collections.mooring.stack.plugins.module_utils._files import write_
 PACKAGE = "ansible_collections.mooring.stack.plugins.module_utils"
 # What the program consists of; none of it imports Ansible.
 PARTS = (
-    "_certificates", "_certificates_host", "_differences", "_docker", "_errors", "_files", "_http", "_namespace",
+    "_certificates", "_certificates_host", "_differences", "_docker", "_errors", "_files", "_formats", "_http",
+    "_namespace",
     "_renewal", "_step_certbot_certificate", "_unix_http", "_x509",
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._renewal import main\n\nsys.exit(main())\n"

@@ -199,7 +199,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return result
     engine = decisions.ENGINES[params["engine"]]
     docker = Docker(module.run_command)
-    recorded = Record.from_json(files.read_text(params["record"]))
+    recorded = Record.from_json(files.read_text(params["record"]), params["record"])
     if not docker.installed():
         if module.check_mode:
             return result

@@ -27,6 +27,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_engine impor
     version,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import ENGINE
 
 CONFIG = pathlib.Path(CONFIG_FILE)
 PID_FILE = pathlib.Path("/run/docker.pid")  # written by the daemon itself, at each start
@@ -106,7 +107,7 @@ def read(module: t.Any, params: dict[str, t.Any]) -> tuple[Daemon, dict[str, t.A
     text = CONFIG.read_text(encoding="utf-8") if CONFIG.is_file() else None
     answers = docker.answers()
     if params["leave_adopted"]:
-        marker = parsed(files.read_text(MARKER)) or {}
+        marker = ENGINE.current(parsed(files.read_text(MARKER)) or {}, MARKER)
         if is_adopted(marker, bool(module.get_bin_path("dockerd")), answers):
             wished = None
     newer = (text is not None and PID_FILE.exists()

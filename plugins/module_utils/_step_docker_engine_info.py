@@ -25,6 +25,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_engine impor
     find_mirror,
     parsed,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._formats import ENGINE
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "source": {"type": "str", "choices": ["distro", "upstream"], "required": True},
@@ -69,7 +70,7 @@ def read(module: t.Any) -> Host:
         engine=docker.version(),
         compose=compose,
         files={str(path): text(path) for path in ours if path.is_file()},
-        marker=parsed(text(pathlib.Path(MARKER)) or None) or {},
+        marker=ENGINE.current(parsed(text(pathlib.Path(MARKER)) or None) or {}, MARKER),
     )
 
 

@@ -15,6 +15,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _kibana as ki
 from ansible_collections.mooring.stack.plugins.module_utils._differences import Difference
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import SAVED_OBJECTS
 from ansible_collections.mooring.stack.plugins.module_utils._http import exchange
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -41,7 +42,7 @@ def send(address: str, port: int, request: kibana.Request) -> tuple[int, bytes]:
 def recorded(path: str) -> str:
     """What was imported last; "" for nothing, or for a record that nobody can read."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return str(json.loads(files.read_text(path) or "null")["imported"])
+        return str(SAVED_OBJECTS.current(json.loads(files.read_text(path) or "null"), path)["imported"])
     return ""
 
 

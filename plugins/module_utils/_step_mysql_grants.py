@@ -179,7 +179,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         address = address_of(params, docker, module.check_mode) if params["verify"] else ""
         if not module.check_mode:
             mysql.lock()
-    recorded = Record.from_json(files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16))
+    recorded = Record.from_json(
+        files.read_text(params["record"]) if params["record"] else None, secrets.token_hex(16), params["record"] or "")
     target = Target(mysql, params, accounts, recorded, address)
     server = target.read()
     plan = Plan() if notices else target.decide(server)

@@ -10,8 +10,11 @@ import json
 import pathlib
 import typing as t
 
+from ansible_collections.mooring.stack.plugins.module_utils._collection_version import path_of, recorded
 from ansible_collections.mooring.stack.plugins.module_utils._docker import NO_ONE_OFF, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
+from ansible_collections.mooring.stack.plugins.module_utils._formats import MANIFEST, RELEASES, Format
 from ansible_collections.mooring.stack.plugins.module_utils._prometheus import Prometheus
 from ansible_collections.mooring.stack.plugins.module_utils._status import (
     Certificate,
@@ -43,10 +46,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def read_json(path: pathlib.Path) -> dict[str, t.Any]:
-    """A JSON object on disk; empty where there is none that can be read."""
+def read_json(path: pathlib.Path, kind: Format) -> dict[str, t.Any]:
+    """A JSON object on disk; empty where there is none that can be read.
+
+    Raises :class:`MooringError` for one of a newer format.
+    """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = kind.current(json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -58,7 +64,7 @@ def read_projects(root: pathlib.Path, prefix: str) -> list[Project]:
         Project(
             component=path.parent.name,
             name=f"{prefix}-{path.parent.name}",
-            services=tuple(read_json(path.parent / ".mooring" / "manifest.json").get("services") or ()),
+            services=tuple(read_json(path.parent / ".mooring" / "manifest.json", MANIFEST).get("services") or ()),
         )
         for path in sorted(root.glob("*/compose.yml"))
     ]
@@ -92,7 +98,7 @@ def read_releases(root: pathlib.Path) -> list[Release]:
     """Which colour serves: the proxy's word on disk, and the release that the last deployment recorded."""
     releases = []
     for path in sorted((root / "app_blue_green").glob("*.json")):
-        active = read_json(path).get("active") or {}
+        active = read_json(path, RELEASES).get("active") or {}
         try:
             line = (root / "nginx_certbot" / "releases" / path.stem).read_text(encoding="utf-8")
         except OSError:
@@ -153,6 +159,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "changed": False, "differences": [], "notices": [],
         "status": {
             "engine": engine,
+            "collection": recorded(read_text(path_of(params["prefix"])), path_of(params["prefix"])),
             "containers": [dataclasses.asdict(row) for row in found],
             "certificates": [dataclasses.asdict(certificate) for certificate in certificates],
             "releases": [dataclasses.asdict(release) for release in releases],

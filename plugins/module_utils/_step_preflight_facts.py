@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker_engine import MARKER, parsed
+from ansible_collections.mooring.stack.plugins.module_utils._formats import RECORDED
 from ansible_collections.mooring.stack.plugins.module_utils._preflight_facts import (
     memory_controller,
     parse_fib_trie,
@@ -26,6 +27,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight_facts imp
     parse_os_release,
     parse_packages,
     parse_sockets,
+    prefixes,
     published_ports,
     wraps_podman,
 )
@@ -104,6 +106,11 @@ def listening() -> list[dict[str, t.Any]]:
     ]
 
 
+def platforms() -> dict[str, str]:
+    """The records of which version of the collection works here, as they stand there, by prefix."""
+    return {path.stem: read(str(path)) for path in pathlib.Path(RECORDED).glob("*.json")}
+
+
 def compose_version(docker: Docker) -> str:
     """The version of the Compose plugin; empty where there is none."""
     try:
@@ -113,7 +120,7 @@ def compose_version(docker: Docker) -> str:
 
 
 def read_docker(docker: Docker, daemon: bool) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
-    """Whether an engine answers and where it keeps its data, and the ports that containers publish."""
+    """Whether an engine answers and where it keeps its data, and the containers."""
     command = shutil.which(docker.binary) or ""
     podman = command if command and wraps_podman(read(command)[:4096]) else ""
     packages = parse_packages(read("/var/lib/dpkg/status"), PACKAGES)
@@ -127,12 +134,12 @@ def read_docker(docker: Docker, daemon: bool) -> tuple[dict[str, t.Any], list[di
     if not state["answers"]:
         return state, []
     state["root"] = docker.info().get("DockerRootDir") or DOCKER_ROOT
-    return state, published_ports(docker.inspect("container", docker.containers()))
+    return state, docker.inspect("container", docker.containers())
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read; changes nothing. Raises :class:`MooringError`."""
-    docker, published = read_docker(Docker(module.run_command), bool(module.get_bin_path("dockerd")))
+    docker, containers = read_docker(Docker(module.run_command), bool(module.get_bin_path("dockerd")))
     mounts = usage()
     host = {
         "os": parse_os_release(read("/etc/os-release")),
@@ -144,7 +151,9 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "addresses": sorted(parse_fib_trie(read("/proc/net/fib_trie")) | parse_if_inet6(read("/proc/net/if_inet6"))),
         "time": time.time(),
         "listening": listening(),
-        "published": published,
+        "published": published_ports(containers),
+        "prefixes": prefixes(containers),
+        "platforms": platforms(),
         "docker": docker,
     }
     return {"changed": False, "differences": [], "notices": [], "host": host}

@@ -93,7 +93,7 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
     if module.check_mode and (
             before in project.STARTS or not server_expected(params["socket"])):
         return result
-    recorded = Record.from_json(files.read_text(params["record"]), secrets.token_hex(16))
+    recorded = Record.from_json(files.read_text(params["record"]), secrets.token_hex(16), params["record"])
     try:
         try:
             found = read(params, recorded)

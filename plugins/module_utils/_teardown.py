@@ -78,6 +78,7 @@ class Found:
     jobs: tuple[str, ...] = ()  # scheduled by us
     registries: tuple[str, ...] = ()  # that we logged in to
     swarm: str = ""  # the platform that made the swarm this host is in, by its label
+    records: tuple[str, ...] = ()  # files that say which version of the collection worked for this platform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,13 +92,14 @@ class Plan:
     images: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()  # below the root, but not ours
     leave_swarm: bool = False
     registries: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.containers or self.networks or self.volumes or self.images or self.directories
-                    or self.jobs or self.leave_swarm or self.registries)
+                    or self.jobs or self.leave_swarm or self.registries or self.records)
 
     def result(self) -> dict[str, t.Any]:
         """What a module returns about it."""
@@ -109,6 +111,7 @@ class Plan:
             "images": list(self.images),
             "directories": list(self.directories),
             "jobs": list(self.jobs),
+            "records": list(self.records),
             "foreign": list(self.foreign),
             "leave_swarm": self.leave_swarm,
             "registries": list(self.registries),
@@ -161,6 +164,7 @@ def decide(
         images=_images(found.images) if remove_images else (),
         directories=directories,
         jobs=tuple(name for name in found.jobs if name in {f"{prefix}-{one}" for one in (*components, DRIFT)}),
+        records=found.records,
         foreign=tuple(name for name in found.directories if name not in directories),
         leave_swarm=leave_swarm,
         registries=found.registries,
@@ -188,6 +192,7 @@ def _some(
         networks=tuple(one for one in found.networks if not one.platform),
         registries=(),
         swarm="",
+        records=(),
         jobs=tuple(one for one in found.jobs if one in {f"{prefix}-{name}" for name in names}))
     return decide(part, root, prefix, names, delete_data, remove_images=False)
 

@@ -23,7 +23,8 @@ options:
     description:
       - The steps. Each is a mapping with one key, the name of a module, and that module's options.
       - Steps are M(mooring.stack.acme_root_certificate), M(mooring.stack.certbot_certificate),
-        M(mooring.stack.certificate_renewal), M(mooring.stack.compose_project), M(mooring.stack.container_logs),
+        M(mooring.stack.certificate_renewal), M(mooring.stack.collection_version),
+        M(mooring.stack.compose_project), M(mooring.stack.container_logs),
         M(mooring.stack.data_directory), M(mooring.stack.docker_daemon), M(mooring.stack.docker_engine_info),
         M(mooring.stack.docker_network), M(mooring.stack.elasticsearch_objects), M(mooring.stack.engine_socket),
         M(mooring.stack.host_limits), M(mooring.stack.kafka_record), M(mooring.stack.kafka_topics),

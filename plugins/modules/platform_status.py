@@ -102,6 +102,9 @@ status:
     engine:
       description: Version of the Docker engine; empty where none answers.
       type: str
+    collection:
+      description: Version of this collection that worked there last; empty where none is recorded.
+      type: str
     containers:
       description: One entry for each container that runs or should run.
       type: list

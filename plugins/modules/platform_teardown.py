@@ -41,6 +41,16 @@ options:
     type: list
     elements: str
     default: []
+  collection:
+    description: >-
+      Version of the collection, which must not be older than the one that worked there last. Given by the action
+      plugin.
+    type: str
+    default: ""
+  downgrade_acknowledged:
+    description: The newer version that worked there last, if an older one may remove what that one has left.
+    type: str
+    default: ""
   only:
     description:
       - Remove these components only, named like their directories below O(root). V(app_blue_green) stands for its
@@ -123,6 +133,11 @@ jobs:
   returned: always
   type: list
   elements: str
+records:
+  description: Files that were removed, which said which version of the collection worked for the platform.
+  returned: always
+  type: list
+  elements: str
 foreign:
   description: Entries below O(root) that are not ours and stay.
   returned: always
@@ -151,6 +166,12 @@ import shutil
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mooring.stack.plugins.module_utils._collection_version import (
+    Acknowledged,
+    older,
+    path_of,
+    recorded,
+)
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import PLATFORM_LABEL
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, domain_errors
@@ -175,6 +196,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "data": {"type": "str", "choices": ["ask", "keep", "delete"], "default": "ask"},
     "images": {"type": "bool", "default": True},
     "components": {"type": "list", "elements": "str", "default": []},
+    "collection": {"type": "str", "default": ""},
+    "downgrade_acknowledged": {"type": "str", "default": ""},
     "only": {"type": "list", "elements": "str", "default": []},
     # A directory, not a secret.
     "generated_secrets": {"type": "path", "no_log": False},
@@ -184,7 +207,7 @@ PROJECT = "com.docker.compose.project"
 STOP_SECONDS = 60  # a database ends cleanly within it; kept data must not need a recovery
 
 
-def read(docker: Docker, root: pathlib.Path) -> Found:
+def read(docker: Docker, root: pathlib.Path, record: pathlib.Path) -> Found:
     """What the host holds. Without an engine there are only files."""
     entries = sorted(root.iterdir()) if root.is_dir() else []
     files = Found(
@@ -193,6 +216,7 @@ def read(docker: Docker, root: pathlib.Path) -> Found:
         applications=tuple(path.stem for path in sorted((root / "app_blue_green").glob("*.json"))),
         jobs=tuple(jobs()),
         registries=tuple(registries()),
+        records=(str(record),) if record.exists() else (),
     )
     if not docker.answers():
         if files.projects:
@@ -289,9 +313,24 @@ def apply(module: AnsibleModule, docker: Docker, root: pathlib.Path, plan: Plan)
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    for record in map(pathlib.Path, plan.records):
+        record.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: other platforms, notes of the engine
+            record.parent.rmdir()
+            record.parent.parent.rmdir()
     with contextlib.suppress(OSError):  # not empty: somebody else's files
         root.rmdir()
     return left
+
+
+def refuse_an_older_version(params: dict[str, t.Any], record: pathlib.Path) -> None:
+    """It would not know all that a newer one has left. Raises :class:`MooringError`."""
+    worked = recorded(read_text(str(record)), str(record))
+    if worked and params["collection"]:
+        acknowledged = Acknowledged(downgrade=params["downgrade_acknowledged"])
+        refusal = older(params["collection"], worked, str(record), acknowledged)
+        if refusal:
+            raise MooringError(str(refusal))
 
 
 def main() -> None:
@@ -302,7 +341,9 @@ def main() -> None:
     with domain_errors(module):
         if params["data"] == "ask" and params["state"] == "absent":
             raise MooringError("Whether data is deleted must be decided: set data to keep or to delete.")
-        found = read(docker, root)
+        record = pathlib.Path(path_of(params["prefix"]))
+        refuse_an_older_version(params, record)
+        found = read(docker, root, record)
         plan = decide(
             found, str(root), params["prefix"], params["components"],
             delete_data=params["data"] == "delete", remove_images=params["images"], only=params["only"],

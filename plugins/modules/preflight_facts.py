@@ -12,7 +12,7 @@ short_description: Read what decides whether a host can run the platform
 version_added: "0.1.0"
 description:
   - Reads the operating system, memory, disk space, addresses, listening sockets with their owners, the clock, what the
-    kernel has of what containers need, and which Docker there is.
+    kernel has of what containers need, which Docker there is, and which version of this collection worked there last.
   - Needs nothing but Python, so it works on a bare host. P(mooring.stack.preflight#module) judges what it returns.
 options: {}
 attributes:
@@ -104,6 +104,16 @@ host:
       type: list
       elements: dict
       sample: [{project: mooring-nginx_certbot, container: proxy, address: 0.0.0.0, port: 443}]
+    prefixes:
+      description: Prefixes of the platforms of which there are containers, running or not.
+      type: list
+      elements: str
+      sample: [mooring]
+    platforms:
+      description: >-
+        What M(mooring.stack.collection_version) has recorded, by prefix of the platform, as it stands in the file.
+      type: dict
+      sample: {mooring: '{"format": 1, "version": "0.2.0"}'}
     docker:
       description:
         - Whether a Docker command is installed, a daemon is, an engine answers, where it keeps its data, its version

@@ -313,7 +313,7 @@ MORE: dict[str, list[dict[str, t.Any]]] = {
 
 def projects(role: pathlib.Path) -> list[dict[str, t.Any]]:
     """The role's compose file as the local inventory renders it, and with what that leaves out."""
-    images = {name: trust_as_template(value) for name, value in defaults(role).items()
+    images = {name: templates.trust_as_template(value) for name, value in defaults(role).items()
               if name.endswith("_image") and value}
     return [compose(role), *(compose(role, **{**images, **changes}) for changes in MORE.get(role.name, []))]
 

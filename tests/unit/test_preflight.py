@@ -18,6 +18,7 @@ import pytest
 import yaml
 from ansible_collections.mooring.stack.plugins.module_utils import _preflight
 from ansible_collections.mooring.stack.plugins.module_utils import _preflight_facts as facts_parsers
+from ansible_collections.mooring.stack.plugins.module_utils._collection_version import Collection, Note
 from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     Host,
     Inventory,
@@ -30,6 +31,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._preflight import (
     mount_of,
     parse_bind,
     placeholder,
+    record_due,
     service_names,
     size_in_bytes,
 )
@@ -170,12 +172,18 @@ FACTS = {
     "listening": [{"address": "0.0.0.0", "port": 22, "process": "sshd"},
                   {"address": "127.0.0.1", "port": 8443, "process": "docker-proxy"}],
     "published": PUBLISHED,
+    "prefixes": ["mooring"],
+    "platforms": {"mooring": '{"version": "0.2.0"}'},
     "docker": {"installed": True, "answers": True, "root": "/var/lib/docker"},
 }
 MISSING = object()
 
 
-def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(), errors=None, unreadable=""):
+COLLECTION = Collection("0.3.0", (Note("0.2.0", ("kafka - other topics.",)), Note("0.3.0", ("kafka - other users.",))))
+
+
+def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(), errors=None, unreadable="",
+              collection=None):
     """One good host with ``changes``: a variable, or a path such as ``nginx_certbot_routes.0.path``."""
     values = copy.deepcopy(GOOD)
     for path, value in (changes or {}).items():
@@ -200,7 +208,7 @@ def inventory(changes=None, facts=None, groups=None, literals=(), unresolved=(),
         unreadable,
     )
     components = {name: role for name, role in ROLES.items() if name not in SHARED}
-    return Inventory("inv", [host], components, shared, NOW, {name: [] for name in unresolved})
+    return Inventory("inv", [host], components, shared, NOW, {name: [] for name in unresolved}, collection=collection)
 
 
 def test_the_release_of_the_command_line_is_not_for_an_inventory():
@@ -932,6 +940,50 @@ def test_operating_system_memory_and_mounts():
     assert facts_parsers.parse_mounts(mounts) == ["/", "/my data"]
 
 
+def test_prefixes_of_platforms():
+    def container(project, **labels):
+        return {"Config": {"Labels": {"com.docker.compose.project": project, **labels}}}
+
+    assert facts_parsers.prefixes([
+        container("mooring-data_stores", **{"mooring.component": "data_stores"}),
+        container("mooring-demo-blue", **{"mooring.component": "demo-blue"}),
+        container("mooring-two-kafka", **{"mooring.component": "kafka"}),
+        container("shop"), container("shop", **{"mooring.component": "kafka"}), {"Config": {"Labels": None}},
+    ]) == ["mooring", "mooring-two"]
+
+
+# ---------------------------------------------------------------- which version worked there
+
+
+def test_a_version_that_another_one_has_to_follow_is_a_line():
+    (line,) = lines(collection=COLLECTION, facts={"platforms": {"mooring": '{"version": "0.4.0"}'}})
+    assert line.startswith("one: mooring_downgrade_acknowledged: mooring.stack 0.4.0 worked here last, as ")
+    (line,) = lines(collection=COLLECTION)
+    assert line.startswith("one: mooring_upgrade_acknowledged: mooring.stack 0.2.0 worked here last")
+    assert "0.3.0: kafka - other users." in line and "other topics" not in line
+    assert lines({"mooring_upgrade_acknowledged": "0.3.0"}, collection=COLLECTION) == []
+    assert lines({"mooring_prefix": "two"}, facts={"published": [], "listening": []}, collection=COLLECTION) == []
+    everywhere_else = lines(groups={"docker_engine"}, collection=COLLECTION)
+    assert not any("worked here last" in line for line in everywhere_else)
+
+
+def test_an_acknowledgement_is_a_version():
+    (line,) = lines({"mooring_upgrade_acknowledged": "yes"})
+    assert "'yes' is not a version. Write it like" in line
+
+
+@pytest.mark.parametrize(("options", "due"), [
+    ({}, True),
+    ({"facts": {"platforms": {}}}, True),
+    ({"facts": {"platforms": {"mooring": '{"version": "0.3.0"}'}}}, False),
+    ({"groups": {"drift_schedule"}}, False),
+    ({"unreadable": "no route"}, False),
+])
+def test_a_host_is_told_of_a_version_that_it_does_not_know(options, due):
+    found = inventory(collection=COLLECTION, **options)
+    assert record_due(found, found.hosts[0]) is due
+
+
 # ---------------------------------------------------------------- through Ansible
 
 PLAYBOOK = """\
@@ -1076,7 +1128,9 @@ def test_a_playbook_of_one_component_judges_no_other_by_variables_that_it_does_n
             "    url: https://shop.mooring.test/\n"
         ),
     })
-    _status, found, output, _touched = run(tmp_path, inventory, "-e", '{"preflight_components": ["app_blue_green"]}')
+    # --check: nothing is recorded on the machine that runs the tests.
+    _status, found, output, _touched = run(
+        tmp_path, inventory, "--check", "-e", '{"preflight_components": ["app_blue_green"]}')
     assert [line for line in found if "app_blue_green" in line or "nginx_certbot" in line] == [], output
 
 
@@ -1120,6 +1174,8 @@ def test_the_local_inventory_is_good(tmp_path):
         write(inventory_directory, {str(path.relative_to(ROOT / "inventories" / "local")): path.read_text()})
     status, found, output, touched = run(
         tmp_path, inventory_directory, "-e", f"nginx_certbot_http_bind=127.0.0.1:{free_port()}",
-        "-e", f"nginx_certbot_https_bind=127.0.0.1:{free_port()}")
+        "-e", f"nginx_certbot_https_bind=127.0.0.1:{free_port()}", "--check", "-e", "mooring_prefix=tried")
     assert (status, found) == (0, []), output
-    assert touched
+    # In check mode, because the machine that runs the tests shall not be told of a version.
+    assert "mooring.stack: version is none, declared " in output.replace('"', "")
+    assert "TASK [Touch the host]" in output and not touched

@@ -199,8 +199,8 @@ def test_only_a_state_directory_is_removed_on_the_controller(tmp_path):
 
 
 def test_the_report_names_what_stays():
-    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "foreign", "left",
-             "registries")
+    kinds = ("containers", "networks", "volumes", "kept_volumes", "images", "directories", "jobs", "records", "foreign",
+             "left", "registries")
     empty = {**dict.fromkeys(kinds, []), "leave_swarm": False}
     assert report(empty) == ["There was nothing to remove."]
     some = {"containers": ["a"], "directories": ["b", "c"], "kept_volumes": ["v"], "foreign": ["f"],
@@ -217,8 +217,39 @@ def test_the_report_names_what_stays():
 def test_a_plan_is_true_if_it_removes_something():
     assert all(
         dataclasses.replace(plan(Found()), **{kind: ("x",)})
-        for kind in ("containers", "networks", "volumes", "images", "directories", "jobs", "registries")
+        for kind in ("containers", "networks", "volumes", "images", "directories", "jobs", "registries", "records")
     )
+
+
+def test_the_record_of_the_version_goes_with_the_platform(tmp_path):
+    record = tmp_path / "etc" / "platforms" / "mooring.json"
+    found = Found(directories=("data_stores",), projects=("data_stores",), records=(str(record),))
+    one = decide(found, "/opt/mooring", "mooring", COMPONENTS, True, True, only=["data_stores"])
+    assert (one.records, plan(found).records) == ((), (str(record),))
+    record.parent.mkdir(parents=True)
+    for other in ("two.json", ""):
+        record.write_text("")
+        if other:
+            (record.parent / other).write_text("")
+        platform_teardown.apply(None, None, tmp_path / "opt", plan(Found(records=(str(record),))))
+        assert not record.exists() and record.parent.exists() is bool(other)
+        if other:
+            (record.parent / other).unlink()
+    assert not (tmp_path / "etc").exists()
+
+
+@pytest.mark.parametrize(("collection", "acknowledged", "refused"), [
+    ("0.2.0", "", True), ("0.2.0", "0.3.0", False), ("0.3.0", "", False), ("", "", False)])
+def test_an_older_version_removes_nothing(tmp_path, collection, acknowledged, refused):
+    record = tmp_path / "mooring.json"
+    params = {"collection": collection, "downgrade_acknowledged": acknowledged}
+    platform_teardown.refuse_an_older_version(params, record)
+    record.write_text('{"version": "0.3.0"}')
+    if refused:
+        with pytest.raises(MooringError, match=r"0\.3\.0 worked here last, .* this is 0\.2\.0"):
+            platform_teardown.refuse_an_older_version(params, record)
+    else:
+        platform_teardown.refuse_an_older_version(params, record)
 
 
 def test_a_job_that_cannot_be_removed_is_named_and_the_rest_goes(tmp_path, monkeypatch):
