@@ -1758,8 +1758,8 @@ def service_names(compose: str) -> set[str]:
         top = re.match(r"([a-z]+):\s*$", line)
         if top:
             section = top.group(1)
-        # What differs from host to host stands behind the name.
-        name = re.match(r"  ([A-Za-z0-9_-]+)(?:\{\{[^}]*\}\})?:\s*(#.*)?$", line)
+        # What differs from host to host stands behind the name; of one that does not end there, nobody knows the rest.
+        name = re.match(r"  ([A-Za-z0-9_-]*[A-Za-z0-9])(?:\{\{[^}]*\}\})?:\s*(#.*)?$", line)
         if name and section == "services":
             names.add(name.group(1))
     return names

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pathlib
+import re
 import shutil
 import typing as t
 
@@ -127,6 +128,9 @@ def fill(root: pathlib.Path) -> pathlib.Path:
     directory = root / INVENTORY
     shutil.copytree(ROOT / INVENTORY, directory)
     (directory / f"{VAULT}.example").rename(directory / VAULT)
+    # What components need that not everybody has, too.
+    vault = directory / VAULT
+    vault.write_text(re.sub(r"^# (vault_)", r"\1", vault.read_text(), flags=re.MULTILINE))
     for path in directory.rglob("*.yml"):
         text = path.read_text()
         for placeholder, value in FILLED.items():
@@ -135,9 +139,14 @@ def fill(root: pathlib.Path) -> pathlib.Path:
     return directory
 
 
+EXAMPLE_HOSTS = (ROOT / INVENTORY / HOSTS).read_text()
+
+
 def member(component: str) -> tuple[str, str, str]:
     """The edit that gives the host a component which the example has not."""
-    return (HOSTS, "", f"{component}:\n  hosts:\n    platform-1:")
+    nowhere = f"\n{component}:\n  hosts: {{}}\n"
+    listed = f"{component}:\n  hosts:\n    platform-1:\n"
+    return (HOSTS, nowhere, f"\n{listed}") if nowhere in EXAMPLE_HOSTS else (HOSTS, "", listed)
 
 
 def without(component: str) -> tuple[str, str, str]:
@@ -865,19 +874,16 @@ BAD = [
               "Remove it, or give it a name that does not begin with kafka_ if it is your own")]),
     Bad("a key of Kibana that is short",
         [member("elk"),
-         (ELK, "",
-           "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_admin_password: a-secret\n"
-           "elk_writer_password: a-secret\nelk_kibana_password: a-secret\nelk_kibana_encryption_key: short\n"
-           "elk_elasticsearch_memory: 1g")],
+         (ELK, '"{{ vault_elk_kibana_encryption_key }}"', "short"),
+         (ELK, "", "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_elasticsearch_memory: 1g")],
         [Said("elk_kibana_encryption_key", ELK, "elk_kibana_encryption_key: short",
               "is shorter than 32 characters",
               "Make one with: openssl rand -hex 32")]),
     Bad("log lines that nobody takes",
         [member("elk"),
          (ELK, "",
-           "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_admin_password: a-secret\n"
-           "elk_writer_password: a-secret\nelk_kibana_image: null\nelk_logstash_image: null\n"
-           "elk_elasticsearch_memory: 1g")],
+           "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_kibana_image: null\n"
+           "elk_logstash_image: null\nelk_elasticsearch_memory: 1g")],
         [Said("elk_filebeat_image", ELK, "",
               "is set, but there is no Logstash that it could send lines to",
               "Set elk_logstash_image too, or both to null")]),
@@ -1041,9 +1047,8 @@ BAD = [
     Bad("a container that may not set what Elasticsearch needs",
         [member("elk"),
          (ELK, "",
-           "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_admin_password: a-secret\n"
-           "elk_writer_password: a-secret\nelk_kibana_image: null\nelk_logstash_image: null\n"
-           "elk_filebeat_image: null\nelk_elasticsearch_memory: 1g")],
+           "elk_elasticsearch_image: registry.mooring.test/nori:9.5.2\nelk_kibana_image: null\n"
+           "elk_logstash_image: null\nelk_filebeat_image: null\nelk_elasticsearch_memory: 1g")],
         [Said("kernel", "", "",
               "vm.max_map_count is 65530, Elasticsearch needs 262144, and this host may not set it, as in a "
               "container",
