@@ -38,10 +38,11 @@ import spring  # noqa: E402
 
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring", "elk",
-             "jenkins_dood", "mattermost_notifier", "drift_schedule")
+SCENARIOS = ("site", "site_three", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring",
+             "elk", "jenkins_dood", "mattermost_notifier", "drift_schedule")
 # Scenarios that need an image with programs from Maven Central, which not every machine reaches.
-FROM_MAVEN = {"elk": "elasticsearch", "kafka": "kafka"}
+FROM_MAVEN = {"elk": ["elasticsearch"], "kafka": ["kafka"], "site": ["kafka", "elasticsearch"],
+              "site_three": ["kafka", "elasticsearch"]}
 # Programs of the machine that the tests call, and the Debian packages that have them.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
@@ -232,14 +233,14 @@ def molecule(scenario: str) -> t.Callable[[Stage], None]:
     return run
 
 
-def from_maven(stage: Stage, image: str) -> bool:
-    """Whether an image is there or could be built; one whose programs cannot be had is skipped with the reason."""
+def from_maven(stage: Stage, images: list[str]) -> bool:
+    """Whether images are there or could be built; a stage whose programs cannot be had is skipped with the reason."""
     if stage.run("ansible-playbook", "-i", "tests/lab/inventory.yml", "tests/lab/images.yml",
-                 "-e", json.dumps({"distro_images_build": [image]})):
+                 "-e", json.dumps({"distro_images_build": images})):
         return True
     unreachable = spring.UNREACHABLE.search(stage.log.read_text(errors="replace"))
     if unreachable:
-        stage.skip(f"Maven reaches no repository to build {image}")
+        stage.skip(f"Maven reaches no repository to build {' and '.join(images)}")
     else:
         stage.count.failed += 1
     return False

@@ -11,7 +11,10 @@ its login, its ACME CA, and packages of the distribution. The vault is encrypted
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import json
+import os
 import pathlib
 import re
 import secrets
@@ -145,8 +148,10 @@ def vault(place: pathlib.Path, found: Secrets) -> None:
     password = place.with_name("vault-password")
     password.touch(mode=0o600)
     password.write_text(secrets.token_hex(16))
+    # Whoever calls may have named a vault's password of its own.
     subprocess.run([BIN / "ansible-vault", "encrypt", "--vault-password-file", password, path], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   env={**os.environ, "ANSIBLE_CONFIG": os.devnull}, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
 
 
 def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -178,8 +183,25 @@ def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 
 
-def up(lab: str, place: pathlib.Path, layout: Layout, **more: dict[str, t.Any]) -> tuple[dict[str, t.Any], Secrets]:
-    """Town, nodes and inventory; what the town made, and the secrets."""
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """What there is then: the nodes by name, as lab.py tells of them, and the secrets."""
+
+    inventory: pathlib.Path
+    nodes: dict[str, dict[str, t.Any]]
+    secrets: Secrets
+    town: dict[str, t.Any]
+
+    @property
+    def options(self) -> list[str]:
+        """What ansible-playbook is told."""
+        return ["--inventory", str(self.inventory), "--vault-password-file",
+                str(self.inventory.with_name("vault-password"))]
+
+
+def up(lab: str, place: pathlib.Path, layout: Layout, **more: dict[str, t.Any]) -> Place:
+    """Town, nodes and inventory, all of them new."""
+    _tool("lab.py", "down", lab)
     groups = {group for _seat, groups in layout.values() for group in groups}
     proxy = next(seat for seat, groups in layout.values() if "nginx_certbot" in groups)
     town = json.loads(_tool("town.py", "up", lab, DOMAIN, str(proxy), "--push", *pushed(groups)))
@@ -197,7 +219,11 @@ def up(lab: str, place: pathlib.Path, layout: Layout, **more: dict[str, t.Any]) 
             "ansible_ssh_private_key_file": made[name]["identity_file"],
             "ansible_ssh_common_args": " ".join(labs.ssh_options()[2:]),
             "private_address": node.address(private=True)}}
-    return town, fill(place, town, hosts, more)
+    inventory = place / "inventory"
+    found = fill(inventory, town, hosts, more)
+    (place / "secrets.json").touch(mode=0o600)
+    (place / "secrets.json").write_text(json.dumps(found))
+    return Place(inventory, made, found, town)
 
 
 def _tool(*argv: str) -> str:
@@ -209,3 +235,27 @@ def write(path: pathlib.Path, values: dict[str, t.Any]) -> None:
     """A file of variables; JSON is YAML."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("---\n" + json.dumps(values, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    sub = commands.add_parser("up")
+    sub.set_defaults(function=lambda args: print(json.dumps(list(
+        up(args.lab, args.place.resolve(), LAYOUTS[args.layout]).nodes.values()))))
+    sub.add_argument("lab")
+    sub.add_argument("place", type=pathlib.Path)
+    sub.add_argument("layout", choices=LAYOUTS)
+    sub = commands.add_parser("images")
+    sub.set_defaults(function=lambda args: print("\n".join(
+        pushed({group for _seat, groups in LAYOUTS[args.layout].values() for group in groups}))))
+    sub.add_argument("layout", choices=LAYOUTS)
+    args = parser.parse_args()
+    try:
+        args.function(args)
+    except labs.LabError as error:
+        raise SystemExit(f"prod: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
