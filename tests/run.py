@@ -38,8 +38,8 @@ import spring  # noqa: E402
 
 BIN = pathlib.Path(sys.executable).parent
 LOGS = ROOT / ".cache" / "test"
-SCENARIOS = ("site", "site_three", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka", "monitoring",
-             "elk", "jenkins_dood", "mattermost_notifier", "drift_schedule")
+SCENARIOS = ("site", "site_three", "app_blue_green", "docker_engine", "nginx_certbot", "data_stores", "kafka",
+             "monitoring", "elk", "jenkins_dood", "mattermost_notifier", "drift_schedule")
 # Scenarios that need an image with programs from Maven Central, which not every machine reaches.
 FROM_MAVEN = {"elk": ["elasticsearch"], "kafka": ["kafka"], "site": ["kafka", "elasticsearch"],
               "site_three": ["kafka", "elasticsearch"]}

@@ -308,8 +308,7 @@ class Node:
                      lambda: self.exec("systemctl", "--failed", "--no-pager", check=False))
         self._hand_over_configuration(user)
         if seat:
-            # A server asks a server, and not the engine that it is a container of.
-            self.exec("sh", "-c", f"echo nameserver {seat_address(self.lab, TOWN_SEAT)} > /etc/resolv.conf")
+            self.settle()
         if init == "none":
             self.exec("mkdir", "-p", "/run/sshd")
             self.exec("/usr/sbin/sshd")
@@ -321,6 +320,10 @@ class Node:
             wait_for(f"the engine of {self.container} answers", ENGINE_LIMIT,
                      lambda: run("docker", "exec", self.container, "docker", "version", check=False).returncode == 0,
                      lambda: self.exec("journalctl", "-u", "docker", "-n", "20", "--no-pager", check=False))
+
+    def settle(self) -> None:
+        """After a start: a server asks a server for names, and not the engine that it is a container of."""
+        self.exec("sh", "-c", f"echo nameserver {seat_address(self.lab, TOWN_SEAT)} > /etc/resolv.conf")
 
     def _booted(self) -> bool:
         return self.exec("systemctl", "is-system-running", check=False) in ("running", "degraded")

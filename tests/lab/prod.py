@@ -39,6 +39,7 @@ ROOTS = "/usr/local/share/ca-certificates"
 TOWN_ROOT, ACME_ROOT = f"{ROOTS}/mooring-lab-town.crt", f"{ROOTS}/mooring-lab-acme.crt"
 
 STANDIN = "standin:1"
+REGISTRY = "registry.mooring.test"
 
 # Who has which seat, and which components.
 Layout = dict[str, "tuple[int, list[str]]"]
@@ -149,9 +150,9 @@ def vault(place: pathlib.Path, found: Secrets) -> None:
     password.touch(mode=0o600)
     password.write_text(secrets.token_hex(16))
     # Whoever calls may have named a vault's password of its own.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     subprocess.run([BIN / "ansible-vault", "encrypt", "--vault-password-file", password, path], check=True,
-                   env={**os.environ, "ANSIBLE_CONFIG": os.devnull}, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+                   cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def lab_values(town: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:

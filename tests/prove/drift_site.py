@@ -441,6 +441,7 @@ class Poll(Threads):
     """A client that asks 50 times a second through the proxy and never retries."""
 
     least = 10.0  # requests a second without which nothing is proved
+    port, name, path = PORT, NAME, URL_PATH
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -465,10 +466,10 @@ class Poll(Threads):
         while not self._stop.is_set():
             begun = time.monotonic()
             self.requests += 1
-            connection = load.Client(self.address, PORT, NAME, plain=False)
+            connection = load.Client(self.address, self.port, self.name, plain=False)
             try:
                 # A new connection each time, as most clients that poll do.
-                connection.request("GET", URL_PATH, headers={"Host": f"{NAME}:{PORT}"})
+                connection.request("GET", self.path, headers={"Host": f"{self.name}:{self.port}"})
                 response = connection.getresponse()
                 response.read()
                 if response.status != 200:
