@@ -10,9 +10,12 @@ out is empty here.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 Body = t.Mapping[str, t.Any]
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +28,32 @@ class Person:
 
     @property
     def handles(self) -> tuple[str, ...]:
-        """By what a person can be named in the settings."""
-        return tuple(one for one in (self.username, self.id, self.name) if one)
+        """By what a person can be named in the settings: not by the name that everybody gives himself.
+
+        A user name that is a number could be somebody else's id.
+        """
+        return tuple(one for one in (self.id, "" if self.username.isdigit() else self.username) if one)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a pipeline ended. A higher number is a newer pipeline; one fails again, later, when a job is retried."""
+
+    number: int = 0
+    failed: bool = False
+    finished: str = ""
+
+    def store(self) -> str:
+        """For :meth:`restore`."""
+        return f"{self.number} {'failed' if self.failed else 'succeeded'} {self.finished}"
+
+    @classmethod
+    def restore(cls, stored: str) -> Run:
+        """What :meth:`store` made; of "", a success before all others."""
+        if not stored:
+            return cls()
+        number, status, finished = stored.split(" ", 2)
+        return cls(int(number), status == "failed", finished)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +72,8 @@ class Event:
     fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     people: t.Mapping[str, tuple[Person, ...]] = dataclasses.field(default_factory=dict)
     lists: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    # What is known of it afterwards, and what it takes to be told: see Memory.
-    state: str = ""
+    # Of pipelines.
+    run: Run | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +106,15 @@ def text(value: t.Any, *path: str) -> str:
     *parents, name = path
     found = mapping(value, *parents).get(name)
     if isinstance(found, str):
-        return found
+        # JSON may hold halves of surrogates, which neither the outbox nor Mattermost takes.
+        return _SURROGATE.sub("\ufffd", found)
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
+
+
+def seconds(value: Body, name: str) -> str:
+    """How long something took; empty where it does not say."""
+    found = value.get(name)
+    return f"{found:.0f}" if isinstance(found, (int, float)) and 0 <= found < 10**7 else ""
 
 
 def person(value: t.Any, *path: str) -> Person:
@@ -128,13 +162,14 @@ def merge_request(body: Body) -> Event | NoEvent:
 
 
 def comment(body: Body) -> Event | NoEvent:
-    """What "Note Hook" says; of merge requests only."""
+    """What "Note Hook" says; of merge requests only. "Confidential Note Hook" is not told, whatever it says."""
     about, request = mapping(body, "object_attributes"), mapping(body, "merge_request")
     if text(about, "noteable_type") != "MergeRequest":
         return NoEvent(f"a comment on {text(about, 'noteable_type')[:40] or 'nothing'}")
     if about.get("system") is True:
         return NoEvent("a comment that GitLab wrote")
-    if about.get("internal") is True or about.get("confidential") is True:
+    if (text(body, "event_type") == "confidential_note"
+            or about.get("internal") is True or about.get("confidential") is True):
         return NoEvent("a comment that not everybody may read")
     if text(about, "action") == "update":
         return NoEvent("a comment that was changed")
@@ -153,7 +188,10 @@ def pipeline(body: Body) -> Event | NoEvent:
     status, branch, number = text(about, "status"), text(about, "ref"), text(about, "id")
     if status not in ("failed", "success"):
         return NoEvent(f"a pipeline that is {status[:40] or 'nothing'}")
-    project = text(body, "project", "path_with_namespace")
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        return NoEvent("a pipeline without a number")
+    if text(about, "source") == "parent_pipeline":
+        return NoEvent("a child pipeline, whose parent says how it went")
     failed = tuple(text(job, "name") for job in items(body, "builds")
                    if text(job, "status") == "failed" and job.get("allow_failure") is not True)
     base = text(body, "project", "web_url")
@@ -162,10 +200,16 @@ def pipeline(body: Body) -> Event | NoEvent:
         url=text(about, "url") or (f"{base}/-/pipelines/{number}" if base and number else ""),
         branch=branch, lists={"jobs": failed},
         fields={"number": number, "branch": branch, "commit": text(about, "sha")[:8],
-                "subject": text(body, "commit", "title")},
-        # The same one fails again when a job is retried.
-        state=f"failed {number} {text(about, 'finished_at')}" if status == "failed" else "",
-        **{**belonging(body, "pipeline", branch), "project": project})
+                "subject": text(body, "commit", "title"), "seconds": seconds(about, "duration")},
+        run=Run(int(number), status == "failed", text(about, "finished_at")),
+        **belonging(body, "pipeline", line_of(body, about)))
+
+
+def line_of(body: Body, about: Body) -> str:
+    """Of what the pipelines follow one another: a branch, a tag or a merge request."""
+    if text(about, "source") == "merge_request_event":
+        return f"merge request {text(body, 'merge_request', 'iid') or text(about, 'ref')}"
+    return f"{'tag' if about.get('tag') is True else 'branch'} {text(about, 'ref')}"
 
 
 def deploy(body: Body) -> Event:
@@ -177,13 +221,11 @@ def deploy(body: Body) -> Event:
     application = text(body, "application")
     if not application or not text(body, "release"):
         raise Malformed("application and release have to be there")
-    seconds = body.get("seconds")
     return Event(
         kind=kinds[result], key=f"deploy {application}", project=application, url=text(body, "url"),
-        actor=Person(name=text(body, "by")),
+        actor=Person(username=text(body, "by")),
         fields={"application": application, "release": text(body, "release"), "previous": text(body, "previous"),
-                "reason": text(body, "reason"),
-                "seconds": f"{seconds:.0f}" if isinstance(seconds, (int, float)) and 0 <= seconds < 10**7 else ""})
+                "reason": text(body, "reason"), "seconds": seconds(body, "seconds")})
 
 
 def belonging(body: Body, what: str, number: str) -> dict[str, str]:
@@ -221,7 +263,7 @@ def is_draft(about: Body) -> bool:
 # By the header X-Gitlab-Event, and by object_kind.
 _READERS: dict[str, tuple[str, t.Callable[[Body], Event | NoEvent]]] = {
     "Merge Request Hook": ("merge_request", merge_request), "Note Hook": ("note", comment),
-    "Confidential Note Hook": ("note", comment), "Pipeline Hook": ("pipeline", pipeline),
+    "Pipeline Hook": ("pipeline", pipeline),
 }
 
 
