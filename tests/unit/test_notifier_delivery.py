@@ -16,7 +16,7 @@ import urllib.error
 
 import pytest
 from notifier import mattermost, outbox
-from notifier.courier import Courier, Round
+from notifier.courier import Courier, CourierThread
 from notifier.handler import Ignored, Message, Rejected
 from notifier.mattermost import Closed, Delivered, Later, Refused, pause, send
 from notifier.outbox import Full, Outbox
@@ -595,7 +595,7 @@ def test_a_full_outbox_is_seen(tmp_path):
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), ValueError("a mistake")])
 def test_nothing_ends_a_courier(live, monkeypatch, error, capfd):
     application, server = live
-    (one,) = application._rounds.values()
+    (one,) = application._couriers.values()
     with monkeypatch.context() as patch:
         patch.setattr(one._courier, "step", fails(error))
         one.wake()
@@ -610,7 +610,7 @@ def test_nothing_ends_a_courier(live, monkeypatch, error, capfd):
 
 def test_a_courier_that_died_is_seen_and_comes_back_with_new_settings(live):
     application, server = live
-    (one,) = application._rounds.values()
+    (one,) = application._couriers.values()
     one.end()
     one.join(10)
     status, said = call(application, "/healthz", method="GET")
@@ -645,7 +645,8 @@ def test_an_application_without_a_start_refuses_nothing(trial):
 
 def test_a_courier_that_is_ended_while_it_works_ends(box):
     """Between the look at whether it is to end and the event that is cleared there is room for the end."""
-    one = Round(Courier("default", box, lambda _post: Delivered(), lambda: HOUR, lambda *_: None), Clock(), print)
+    courier = Courier("default", box, lambda _post: Delivered(), lambda: HOUR, lambda *_: None)
+    one = CourierThread(courier, Clock(), print)
     cleared = one._woken.clear
     one._woken.clear = lambda: (one.end(), cleared())
     one.start()

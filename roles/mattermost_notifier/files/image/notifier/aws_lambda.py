@@ -45,28 +45,28 @@ class Function:
 
     def __call__(self, event: t.Mapping[str, t.Any], _context: t.Any = None) -> dict[str, t.Any]:
         """The answer to an event of payload format 1.0 or 2.0."""
-        found = self._answer(event)
+        response = self._answer(event)
         if event.get("multiValueHeaders") and not event.get("headers"):
             # A load balancer that was told to send them wants them back.
-            found["multiValueHeaders"] = {name: [value] for name, value in found.pop("headers").items()}
-        return found
+            response["multiValueHeaders"] = {name: [value] for name, value in response.pop("headers").items()}
+        return response
 
     def _answer(self, event: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         if method(event) != "POST":
             return answer(405, "only POST is for this")
         try:
-            found = delivery(event)
+            request = delivery(event)
         except (ValueError, TypeError):
             return answer(400, "the body is not what the request says")
         now = self._clock()
-        event_or_answer = receive(found, self._settings, now)
-        if isinstance(event_or_answer, Event):
-            return self._told(event_or_answer, identity(found), now)
-        if isinstance(event_or_answer, Ignored):
-            return answer(200, f"ignored: {event_or_answer.reason}")
-        return answer(event_or_answer.status, event_or_answer.reason)
+        received = receive(request, self._settings, now)
+        if isinstance(received, Event):
+            return self._handle(received, identity(request), now)
+        if isinstance(received, Ignored):
+            return answer(200, f"ignored: {received.reason}")
+        return answer(received.status, received.reason)
 
-    def _told(self, event: Event, name: str, now: float) -> dict[str, t.Any]:
+    def _handle(self, event: Event, name: str, now: float) -> dict[str, t.Any]:
         """The answer to an event that is believed."""
         if self._seen.get(name, 0.0) > now - self._settings.replay_window:
             return answer(200, "ignored: it came before")
@@ -106,7 +106,7 @@ def _shorten(known: collections.OrderedDict[str, t.Any]) -> None:
 
 
 def method(event: t.Mapping[str, t.Any]) -> str:
-    """HTTP's."""
+    """The method of the HTTP request; "" for an event that is none."""
     context = event.get("requestContext")
     http = context.get("http") if isinstance(context, dict) else None
     found = http.get("method") if isinstance(http, dict) else event.get("httpMethod")

@@ -25,7 +25,7 @@ Report = t.Callable[[str, Waiting, str], None]
 
 
 @dataclasses.dataclass
-class _Patience:
+class _Backoff:
     """When somebody is asked again."""
 
     failures: int = 0
@@ -48,22 +48,23 @@ class Courier:
 
     def begin_anew(self) -> None:
         """Ask at once, whatever was answered before."""
-        self._whole = _Patience()
-        self._channels: dict[str, _Patience] = {}
+        self._webhook_backoff = _Backoff()
+        self._channel_backoffs: dict[str, _Backoff] = {}
 
     def step(self, now: float) -> float | None:
         """Deliver at most one message; in how many seconds there is more to do, None if nothing waits."""
         heads = self._outbox.heads(self.webhook)
-        self._channels = {head.channel: self._channels.get(head.channel, _Patience()) for head in heads}
+        self._channel_backoffs = {
+            head.channel: self._channel_backoffs.get(head.channel, _Backoff()) for head in heads}
         if not heads:
             return None
-        if now < self._whole.at:
-            return self._whole.at - now
+        if now < self._webhook_backoff.at:
+            return self._webhook_backoff.at - now
         for head in heads:
-            if now >= self._channels[head.channel].at:
+            if now >= self._channel_backoffs[head.channel].at:
                 self._deliver(head, now)
                 return 0.0
-        return min(one.at for one in self._channels.values()) - now
+        return min(one.at for one in self._channel_backoffs.values()) - now
 
     def _deliver(self, head: Waiting, now: float) -> None:
         if self._calendar() - head.at > self._max_age():
@@ -73,15 +74,15 @@ class Courier:
         result = self._send(head.post)
         if isinstance(result, Delivered):
             self._outbox.delivered(head)
-            self._whole, self._channels[head.channel] = _Patience(), _Patience()
+            self._webhook_backoff, self._channel_backoffs[head.channel] = _Backoff(), _Backoff()
             self._report("delivered", head, "")
         elif isinstance(result, Later):
-            self._whole.failed(now, result.seconds)
+            self._webhook_backoff.failed(now, result.seconds)
             self._report("later", head, result.reason)
         else:
-            self._whole = _Patience()
+            self._webhook_backoff = _Backoff()
             if isinstance(result, Closed):
-                self._channels[head.channel].failed(now)
+                self._channel_backoffs[head.channel].failed(now)
                 self._report("closed", head, result.reason)
             else:
                 self._refused(head, result.reason, now)
@@ -89,15 +90,15 @@ class Courier:
     def _refused(self, head: Waiting, reason: str, now: float) -> None:
         if head.refusals + 1 >= REFUSALS:
             self._outbox.lose(head)
-            self._channels.pop(head.channel)
+            self._channel_backoffs.pop(head.channel)
             self._report("given_up", head, f"refused {REFUSALS} times, the last time with {reason}")
             return
         self._outbox.refused(head)
-        self._channels[head.channel].failed(now)
+        self._channel_backoffs[head.channel].failed(now)
         self._report("refused", head, reason)
 
 
-class Round(threading.Thread):
+class CourierThread(threading.Thread):
     """A courier at work; ``report`` is told why it could not go on."""
 
     def __init__(self, courier: Courier, clock: t.Callable[[], float], report: t.Callable[[str], None]) -> None:

@@ -185,18 +185,18 @@ def message(event: Event, settings: Settings) -> str:
     """The text, not longer than a post may be: what people wrote at length gives way first, then whole lines."""
     template, length = settings.template(event.kind), settings.excerpt
     while True:
-        found = texts.fill(template, values(event, settings, length))
-        if len(found) <= settings.limit:
-            return found
+        text = texts.fill(template, values(event, settings, length))
+        if len(text) <= settings.limit:
+            return text
         if length == 0:
-            return whole_lines(found, settings.limit)
+            return whole_lines(text, settings.limit)
         length //= 2
 
 
-def whole_lines(found: str, limit: int) -> str:
+def whole_lines(text: str, limit: int) -> str:
     """As many lines as there is room for: one that was cut could leave code or a link open."""
     kept, room = [], limit - len(markdown.ELLIPSIS)
-    for line in found.split("\n"):
+    for line in text.split("\n"):
         if len(line) + 1 <= room:
             kept.append(line)
             room -= len(line) + 1

@@ -21,7 +21,7 @@ import prometheus_client
 from prometheus_client.core import GaugeMetricFamily
 
 from . import mattermost
-from .courier import Courier, Round
+from .courier import Courier, CourierThread
 from .events import Event
 from .handler import Delivery, Ignored, Message, Outcome, decide, identity, receive
 from .outbox import Full, Outbox, Waiting
@@ -56,11 +56,11 @@ class Application:
         for outcome in ("queued", "ignored", "rejected", "failed"):
             self._events.labels(outcome)
         self._using = using
-        self._rounds: dict[str, Round] = {}
+        self._couriers: dict[str, CourierThread] = {}
         # How often settings were taken.
         self._generation = 0
 
-    def _round(self, webhook: str) -> Round:
+    def _courier_thread(self, webhook: str) -> CourierThread:
         def send(post: t.Mapping[str, str]) -> mattermost.Result:
             # Asked for anew each time, because it may change.
             url = self._settings.webhooks.get(webhook)
@@ -69,7 +69,8 @@ class Application:
         for result in ("delivered", "later", "closed", "refused", "given_up", "expired", "dropped"):
             self._posts.labels(webhook, result)
         courier = Courier(webhook, self._outbox, send, lambda: self._settings.max_age, self._report, self._clock)
-        return Round(courier, time.monotonic, lambda reason: log(webhook=webhook, outcome="sick", reason=reason))
+        return CourierThread(
+            courier, time.monotonic, lambda reason: log(webhook=webhook, outcome="sick", reason=reason))
 
     def _report(self, result: str, message: Waiting, reason: str) -> None:
         self._posts.labels(message.webhook, result).inc()
@@ -82,25 +83,25 @@ class Application:
 
     def change(self, settings: Settings) -> None:
         """From now on by these settings. Messages to a webhook that is no longer there can never be delivered."""
-        for name in set(self._rounds) - set(settings.webhooks):
+        for name in set(self._couriers) - set(settings.webhooks):
             # It finishes what it sends.
-            self._rounds.pop(name).end()
+            self._couriers.pop(name).end()
         self._settings = settings
         for message in self._outbox.lose_others(settings.webhooks):
             self._report("dropped", message, "there is no such webhook any more")
         for name in settings.webhooks:
-            if name not in self._rounds or not self._rounds[name].is_alive():
-                self._rounds[name] = self._round(name)
-                self._rounds[name].start()
-            self._rounds[name].wake(anew=True)
+            if name not in self._couriers or not self._couriers[name].is_alive():
+                self._couriers[name] = self._courier_thread(name)
+                self._couriers[name].start()
+            self._couriers[name].wake(anew=True)
         self._generation += 1
 
     def end(self, seconds: float = 12.0) -> None:
         """Finish what is being sent."""
-        for one in self._rounds.values():
-            one.end()
-        for one in self._rounds.values():
-            one.join(seconds)
+        for courier in self._couriers.values():
+            courier.end()
+        for courier in self._couriers.values():
+            courier.join(seconds)
 
     def collect(self) -> t.Iterator[t.Any]:
         """How many messages wait, and since when; asked by Prometheus' client."""
@@ -149,9 +150,9 @@ class Application:
         if isinstance(outcome, Message):
             self._events.labels("queued").inc()
             # It may have gone by a change since.
-            one = self._rounds.get(outcome.webhook)
-            if one is not None:
-                one.wake()
+            courier = self._couriers.get(outcome.webhook)
+            if courier is not None:
+                courier.wake()
             return _answer(start, 202, "queued")
         if isinstance(outcome, Ignored):
             self._events.labels("ignored").inc()
@@ -187,9 +188,9 @@ class Application:
     def _health_error(self) -> str:
         """Why an event could not be kept, or not be told by this program; "" if it can."""
         # A copy: a change of settings may come in between.
-        for one in list(self._rounds.values()):
-            if one.error or not one.is_alive():
-                return f"not at work: {one.name}{one.error and ': '}{one.error}"
+        for courier in list(self._couriers.values()):
+            if courier.error or not courier.is_alive():
+                return f"not at work: {courier.name}{courier.error and ': '}{courier.error}"
         try:
             self._outbox.try_to_write()
             waiting = sum(count for count, _since in self._outbox.state().values())
