@@ -109,8 +109,8 @@ def method(event: t.Mapping[str, t.Any]) -> str:
     """The method of the HTTP request; "" for an event that is none."""
     context = event.get("requestContext")
     http = context.get("http") if isinstance(context, dict) else None
-    found = http.get("method") if isinstance(http, dict) else event.get("httpMethod")
-    return found if isinstance(found, str) else ""
+    name = http.get("method") if isinstance(http, dict) else event.get("httpMethod")
+    return name if isinstance(name, str) else ""
 
 
 def delivery(event: t.Mapping[str, t.Any]) -> Delivery:

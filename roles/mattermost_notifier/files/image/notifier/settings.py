@@ -116,9 +116,9 @@ def load(public: str, secret: str) -> Settings:
     Raises :class:`SettingsError`, which quotes no secret.
     """
     problems: list[str] = []
-    found = _Reader(_document(public, "the settings", _PUBLIC, problems),
-                    _document(secret, "the secrets", _SECRET, problems), problems)
-    settings = found.settings()
+    reader = _Reader(_document(public, "the settings", _PUBLIC, problems),
+                     _document(secret, "the secrets", _SECRET, problems), problems)
+    settings = reader.settings()
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
