@@ -469,8 +469,8 @@ def list_nodes(args: argparse.Namespace) -> None:
 def changes(args: argparse.Namespace) -> None:
     """The files that differ, as docker diff prints them, without what any login or run leaves behind."""
     # dpkg's own timer fills /var/backups at midnight.
-    passing = ("/root/.ansible", "/root/.bash_history", "/tmp", "/var/tmp", "/run", "/var/log", "/dev",
-               "/var/lib/systemd", "/var/cache/ldconfig", "/var/backups")
+    passing = ("/root/.ansible", "/home/deploy/.ansible", "/root/.bash_history", "/tmp", "/var/tmp", "/run",
+               "/var/log", "/dev", "/var/lib/systemd", "/var/cache/ldconfig", "/var/backups")
     container = Node(args.lab, args.node).container
     lines = [line for line in docker("diff", container).splitlines()
              if not any(f"{line[2:]}/".startswith(f"{item}/") for item in passing) and "__pycache__" not in line]

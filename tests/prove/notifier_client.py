@@ -17,6 +17,7 @@ import collections
 import http.client
 import json
 import random
+import re
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ import typing as t
 # As short as a deployment's own network makes it; GitLab waits 10 s.
 TIMEOUT = 10
 REQUESTS = 20
+# A text that is a value, with what comes before it.
+TEXT = re.compile(rb'": "(?:[^"\\]|\\.)*"')
 THREADS = 8
 
 
@@ -83,8 +86,9 @@ def fuzz(hook: Hook, count: int, deliveries: list[dict[str, t.Any]]) -> None:
             at = chance.randrange(len(body))
             body[at:at + 200] = other[chance.randrange(len(other)):][:200]
         elif way == 3:  # a value of another kind
-            values = (b"null", b"[]", b"{}", b"-1e999", b"true", b'"\\ud800"', b"1" * 5000)
-            body = bytearray(bytes(body).replace(b'": "', b'": ' + chance.choice(values) + b', "x": "', 3))
+            values = (b"null", b"[]", b"{}", b"-1e999", b"true", b'"\\ud800"', b'"https://x/\\ud800"', b"1" * 5000)
+            for value in chance.sample(texts := list(TEXT.finditer(body)), min(len(texts), 3)):
+                body = body.replace(value[0], b'": ' + chance.choice(values))
         else:  # flipped bits
             for _flip in range(chance.randrange(1, 10)):
                 body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)

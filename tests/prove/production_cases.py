@@ -310,7 +310,7 @@ def disk(hosts: Hosts) -> None:
     app, place = hosts.host_of("nginx_certbot"), "/opt/mooring/nginx_certbot/.mooring"
     hosts.sh(app, "rm /opt/mooring/nginx_certbot/nginx/errors.conf")
     # A small file system where a run stages its files, with what lies there, and nothing left of it.
-    hosts.sh(app, f"cp -a {place} /root/was && mount -t tmpfs -o size=2m tmpfs {place} && cp -a /root/was/. {place}/ && "
+    hosts.sh(app, f"cp -a {place} /root/was && mount -t tmpfs -o size=2m tmpfs {place} && cp -a /root/was/. {place}/; "
                   f"rm -rf /root/was; dd if=/dev/zero of={place}/filler bs=4k 2>/dev/null; df {place} | grep -q 100%")
     try:
         with hosts.poll() as poll:

@@ -13,13 +13,15 @@ import random
 import re
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from notifier import markdown, texts
 from notifier.handler import Delivery, Ignored, Message, Rejected, handle, identity
 from notifier.settings import SettingsError, load
-from notifier_parts import DEPLOY, SAMPLES, TOKEN, declared, delivery, request
+from notifier_parts import DEPLOY, ROOT, SAMPLES, TOKEN, declared, delivery, request
 
 NOW = 1_800_000_000.0
 KEY = b"sixteen bytes and a few more"
@@ -58,10 +60,20 @@ def test_tokens_are_compared_in_constant_time(monkeypatch):  # defect 81
 @pytest.mark.parametrize(("secret", "why"), [
     ({"gitlab_tokens": []}, "both empty"),  # defect 85
     ({"gitlab_tokens": [""]}, "none of them empty"),
-    ({"gitlab_tokens": "a-token"}, "a list of texts"),
-    ({"signing_tokens": ["whsec_short"]}, "signing token 1 is not what GitLab shows"),
+    ({"gitlab_tokens": "a-token"}, "mattermost_notifier_gitlab_tokens has to be a list of texts"),
+    # A header cannot have them, and an error that says so would quote the token.
+    ({"gitlab_tokens": [TOKEN, TOKEN + "\n"]}, "mattermost_notifier_gitlab_tokens: token 2 has white space"),
+    ({"gitlab_tokens": [TOKEN + "\u00fc"]}, "token 1 has white space"),
+    ({"deploy_tokens": [TOKEN + " x"]}, "mattermost_notifier_deploy_tokens: token 1 has white space"),
+    ({"signing_tokens": ["whsec_short"]}, "signing_tokens: token 1 is not what GitLab shows"),
     ({"webhooks": {}}, "at least one name"),
-    ({"webhooks": {"default": "mattermost.example.com"}}, "webhook default is no URL"),
+    ({"webhooks": {"default": "mattermost.example.com"}}, "mattermost_notifier_webhooks.default is no URL"),
+    ({"webhooks": {"default": "https://m:abc/"}}, "webhooks.default is no URL"),
+    ({"webhooks": {"default": "https://m:99999/"}}, "webhooks.default is no URL"),
+    ({"webhooks": {"default": "https://[m/"}}, "webhooks.default is no URL"),
+    ({"webhooks": {"default": "https://m.example.com/\ud0a4"}}, "webhooks.default is no URL of ASCII"),
+    ({"webhooks": {"default": "https://m.example.com/a b"}}, "webhooks.default is no URL"),
+    ({"webhooks": {"default": 4}}, "webhooks.default is no URL"),
     ({"webhook": {}}, "the secrets have no 'webhook'"),
 ])
 def test_bad_secrets_are_refused_at_the_start(secret, why):
@@ -71,14 +83,20 @@ def test_bad_secrets_are_refused_at_the_start(secret, why):
 
 
 @pytest.mark.parametrize(("public", "why"), [
-    ({"language": "de"}, "language is 'de'; there are en, ko"),
-    ({"excerpt": "many"}, "excerpt has to be a number between 0 and 4000"),
-    ({"excerpt": True}, "excerpt has to be a number"),
-    ({"authors": {"4": 4}}, "authors has to be an object whose values are texts"),
+    ({"language": "de"}, "mattermost_notifier_language is 'de'; use one of en, ko"),
+    ({"excerpt": "many"}, "mattermost_notifier_excerpt has to be a whole number between 0 and 4000"),
+    ({"excerpt": True}, "excerpt has to be a whole number"),
+    ({"excerpt": 300.0}, "excerpt has to be a whole number"),
+    ({"body_limit": 2e6}, "mattermost_notifier_config_overrides.body_limit has to be a whole number"),
+    ({"limit": 4000.5}, "limit has to be a whole number"),
+    ({"queue_limit": 0}, "mattermost_notifier_queue_limit has to be a whole number between 1 and 1000000"),
+    ({"queue_hours": 0}, "mattermost_notifier_queue_hours has to be a whole number between 1 and 2160"),
+    ({"queue_hours": "9" * 5000}, "mattermost_notifier_queue_hours has to be a whole number"),
+    ({"authors": {"4": 4}}, "mattermost_notifier_authors has to be an object whose values are texts"),
     ({"routes": {}}, "routes has to be a list of objects"),
     ({"routes": [{"evnts": ["*"]}]}, "route 1 has no 'evnts'"),
     ({"routes": [{}, {"events": ["merge"]}]}, "route 2: no event is called 'merge'"),
-    ({"routes": [{"projects": "shop/*"}]}, "route 1: projects has to be a list"),
+    ({"routes": [{"projects": "shop/*"}]}, "mattermost_notifier_routes, route 1: projects has to be a list"),
     ({"routes": [{"webhook": "ops"}]}, "there is no webhook 'ops'; there are default"),
     ({"routes": [{"drafts": "no"}]}, "drafts has to be true or false"),
     ({"routes": [{"channel": 4}]}, "channel has to be a text"),
@@ -89,11 +107,24 @@ def test_bad_secrets_are_refused_at_the_start(secret, why):
     ({"templates": {"comment": ["{title!r}"]}}, r"there is no \{title\}"),
     ({"templates": {"comment": ["{title"]}}, "expected '}'"),
     ({"username": 4}, "username has to be a text"),
-    ({"colour": "blue"}, "the settings have no 'colour'"),
+    ({"colour": "blue"}, "the settings have no 'colour': remove it from mattermost_notifier_config_overrides"),
 ])
 def test_bad_settings_are_refused_at_the_start(public, why):
     with pytest.raises(SettingsError, match=why):
         declared(**public)
+
+
+def test_numbers_may_be_texts():
+    """As ansible-core 2.18 makes them of what an expression gives."""
+    assert declared(queue_hours="72", excerpt="300") == declared(queue_hours=72, excerpt=300)
+
+
+def test_a_number_may_name_a_person_without_quotes():
+    """JSON's keys are texts, and those of YAML need not be."""
+    loader = DataLoader()
+    role = loader.load_from_file(str(ROOT / "roles/mattermost_notifier/vars/main.yml"), trusted_as_template=True)
+    templar = Templar(loader=loader, variables={"mattermost_notifier_authors": {42: "Kim", "ara": "@ara"}})
+    assert templar.template(role["__mattermost_notifier_config"]["authors"]) == {"42": "Kim", "ara": "@ara"}
 
 
 def test_all_that_is_wrong_is_said_at_once():
@@ -170,6 +201,7 @@ def test_other_events_are_answered_that_all_is_well(event):  # defect 82
     ({"exclude_branches": ["main"]}, {}, False),
     ({"authors": ["haneul"]}, {}, True),
     ({"authors": ["4"]}, {}, True),
+    ({"authors": ["Kim Haneul"]}, {}, False),  # everybody can call himself so
     ({"authors": ["lee"]}, {}, False),
     ({"exclude_authors": ["*-bot", "haneul"]}, {}, False),
     ({"labels": ["urgent"]}, {}, False),
@@ -193,21 +225,60 @@ def test_the_first_route_counts():
     assert second.webhook == "ops" and "channel" not in second.post
 
 
-def pipeline(status, number=1, branch="main", finished="2026-01-01 00:00:00 UTC"):
-    return {"object_attributes": {"id": number, "status": status, "ref": branch, "finished_at": finished},
-            "project": {"path_with_namespace": "shop/backend"}}
+def test_an_author_may_be_named_as_the_settings_name_him():
+    """Of a merge request that somebody else approves, GitLab says the author's number only."""
+    settings = declared(authors={"9": "haneul"}, routes=[{"authors": ["haneul"]}])
+    body = request(action="approved", author_id=9)
+    body["user"] = {"id": 4, "name": "Lee", "username": "lee"}
+    assert isinstance(handle(delivery(body), settings, NOW), Message)
+    assert isinstance(handle(delivery(body), declared(routes=[{"authors": ["haneul"]}]), NOW), Ignored)
 
 
-def test_pipelines_are_told_when_they_begin_to_fail_and_when_they_succeed_again():
+@pytest.mark.parametrize("user", [
+    {"id": 66, "username": "mallory", "name": "ara"}, {"id": 66, "username": "42", "name": "Mallory"}])
+def test_nobody_takes_the_name_of_another(user):
+    body = request(author_id=66)
+    body["user"] = user
+    settings = declared(authors={"ara": "@ara.lee", "42": "@kim"}, routes=[{"exclude_authors": ["ara", "42"]}])
+    outcome = handle(delivery(body), settings, NOW)
+    assert isinstance(outcome, Message), outcome
+    assert "@" not in outcome.post["text"] and user["name"] in outcome.post["text"]
+
+
+def pipeline(status, number=1, branch="main", finished="2026-01-01 00:00:00 UTC", request=0, **more):
+    return {"object_attributes": {"id": number, "status": status, "ref": branch, "finished_at": finished, **more},
+            "merge_request": {"iid": request}, "project": {"path_with_namespace": "shop/backend"}}
+
+
+@pytest.mark.parametrize(("bodies", "kinds"), [
+    ([pipeline("success"), pipeline("running"), pipeline("failed", 2), pipeline("failed", 2),
+      pipeline("failed", 2, finished="later"), pipeline("failed", 3), pipeline("success", 4), pipeline("success", 5),
+      pipeline("failed", 6, branch="other")],
+     ["", "", "failed", "", "failed", "failed", "recovered", "", "failed"]),
+    # An older one ends last.
+    ([pipeline("failed", 101), pipeline("success", 100), pipeline("success", 102)], ["failed", "", "recovered"]),
+    ([pipeline("success", 101), pipeline("failed", 100), pipeline("success", 102)], ["", "", ""]),
+    # A job is retried.
+    ([pipeline("failed", 7), pipeline("success", 7)], ["failed", "recovered"]),
+    # A part of one succeeds.
+    ([pipeline("failed", 1), pipeline("success", 2, source="parent_pipeline"), pipeline("success", 3)],
+     ["failed", "", "recovered"]),
+    # A fork's branch of the same name, and a tag.
+    ([pipeline("failed", 1), pipeline("success", 2, source="merge_request_event", request=5),
+      pipeline("success", 3, tag=True), pipeline("success", 4)], ["failed", "", "", "recovered"]),
+    ([pipeline("failed", 1, source="merge_request_event", request=5),
+      pipeline("success", 2, source="merge_request_event", request=6),
+      pipeline("success", 3, source="merge_request_event", request=5)], ["failed", "", "recovered"]),
+    ([pipeline("failed", "x"), pipeline("failed", None), pipeline("failed", "9" * 5000)], ["", "", ""]),
+])
+def test_pipelines_are_told_when_they_begin_to_fail_and_when_they_succeed_again(bodies, kinds):
     memory, said = {}, []
-    for body in (pipeline("success"), pipeline("running"), pipeline("failed", 2), pipeline("failed", 2),
-                 pipeline("failed", 2, finished="later"), pipeline("failed", 3), pipeline("success", 4),
-                 pipeline("success", 5), pipeline("failed", 6, branch="other")):
+    for body in bodies:
         outcome = handle(delivery(body, "Pipeline Hook"), declared(), NOW, lambda subject: memory.get(subject, ""))
         if outcome.memory:
             memory[outcome.memory[0]] = outcome.memory[1]
         said.append(getattr(outcome, "kind", "")[9:])
-    assert said == ["", "", "failed", "", "failed", "failed", "recovered", "", "failed"]
+    assert said == kinds
 
 
 # ---------------------------------------------------------------- in which words
@@ -257,6 +328,27 @@ def test_templates_may_be_others():
     assert told(request(url="")) != told(request(url=""), settings) == "Kim Haneul: !7 Add a till\n{}"
 
 
+def test_a_pipeline_may_say_how_long_it_took():
+    settings = declared(templates={"pipeline.failed": ["{title}", "{duration}"]})
+    assert told(pipeline("failed", 9, duration=280), settings, "Pipeline Hook") == "Pipeline \\#9\n280 s"
+
+
+def test_a_template_that_has_nothing_to_say_is_no_post():
+    for lines in (["{labels}"], [" "]):
+        outcome = handle(delivery(request()), declared(templates={"merge_request.open": lines}), NOW)
+        assert outcome == Ignored("its template has nothing to say")
+
+
+@pytest.mark.parametrize(("event", "changes"), [
+    ("Confidential Note Hook", {}), ("Note Hook", {"event_type": "confidential_note"}),
+    ("System Hook", {"event_type": "confidential_note"})])
+def test_a_comment_that_not_everybody_may_read_is_not_told(event, changes):
+    body = {"object_kind": "note", "object_attributes": {"noteable_type": "MergeRequest", "note": "Secret."},
+            "merge_request": {"iid": 7, "title": "Add a till"}}
+    assert isinstance(handle(delivery(body, "Note Hook"), declared(), NOW), Message)
+    assert isinstance(handle(delivery({**body, **changes}, event), declared(), NOW), Ignored)
+
+
 def test_every_placeholder_of_every_template_is_one():
     for templates in texts.TEMPLATES.values():
         assert set(templates) == set(texts.KINDS)
@@ -269,6 +361,8 @@ def test_every_placeholder_of_every_template_is_one():
 HOSTILE = ["@all", "@channel @here @haneul", "<!channel>", "<!here|x>", "<@U1>", "<https://evil.example.com|click>",
            "](https://evil.example.com)", "[x](javascript:alert(1))", "![](https://evil.example.com/x.png)", "`", "``",
            "```", "````\n@all", "~~~", "|a|b|", "#hash", "> quote", "*b* _i_ ~~s~~", "\\", "\\`", "a\nb\r\nc\u2028d",
+           "&commat;all", "&#64;here", "&lt;!channel&gt;", ":fire:", "$x$", "see https://evil.example.com/x.png",
+           "www.evil.example.com", "WWW.evil.example.com", "HTTPS://evil.example.com",
            "\u202etxt.exe", "\x00\x1b[31m", "\ud800", "\ufeff@all", "@\u200ball", "<\u2060!channel>"]
 
 
@@ -290,8 +384,10 @@ def read(text: str) -> dict[str, list[str]]:
 
 
 def calls(text: str) -> list[str]:
-    """Whom Mattermost would call: Slack's forms anywhere, mentions outside of code."""
-    return re.findall(r"<[!@#]|<https?://[^>|]*\|", text) + re.findall(r"@[\w.-]+", "".join(read(text)["words"]))
+    """What would be live: Slack's forms anywhere; outside of code mentions, entities, emoji, bare URLs and formulas."""
+    words = "".join(read(re.sub(r"^#+ :\w+: ", "", text))["words"])  # the template's own emoji
+    return re.findall(r"<[!@#]|<https?://[^>|]*\|", text) + re.findall(
+        r"<[!@#]|@[\w.-]+|:\w+:|(?i:\w://|www\.)|\$\w", words)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -342,11 +438,22 @@ def test_a_message_is_never_longer_than_a_post():
     assert len(told(long, declared(excerpt=4000))) <= 16383
     short = told(long, declared(excerpt=4000, limit=1500))
     assert len(short) <= 1500 and short.count("```") in (0, 2)
-    assert len(told(long, declared(limit=1000, templates={"merge_request.open": ["{title}"] * 40}))) == 1000
+    assert len(told(long, declared(limit=1000, templates={"merge_request.open": ["{title}"] * 40}))) <= 1000
+
+
+def test_what_has_no_room_goes_by_whole_lines():
+    body = request(title="x" * 255, source_branch="f/" + "y" * 230)
+    body["labels"] = [{"title": "l" * 100}] * 3 + [{"title": "@all " + "z" * 90}] * 3
+    short = told(body, declared(limit=1000))
+    assert short.endswith("\n\u2026") and calls(short) == [] and short.count("`") % 2 == 0
+    assert set(short.split("\n")[:-1]) <= set(told(body).split("\n"))
+    words = declared(limit=1000, templates={"merge_request.open": ["x" * 1001, "{author}"]})
+    assert told(body, words) == "Kim Haneul\n\u2026"
 
 
 @pytest.mark.parametrize("url", [
-    "javascript:alert(1)", "https://x y", "ftp://x", "https://x\n", "https://x|y", "", "https://" + "x" * 3000, "//x"])
+    "javascript:alert(1)", "https://x/\u202e", "https://x y", "ftp://x", "https://x\n", "https://x|y", "",
+    "https://" + "x" * 3000, "//x"])
 def test_only_a_url_is_linked(url):
     assert "](" not in told(request(url=url))
 
@@ -396,6 +503,9 @@ def test_what_came_before_is_known_by_its_name_and_body():
     assert identity(delivery(request(), idempotency_key="k", x_gitlab_event_uuid="a")) == identity(
         delivery(request(), idempotency_key="k", x_gitlab_event_uuid="b"))
     assert identity(delivery(request())) == "", "two equal ones without a name are two"
+    headers = [{**signed(BODY), "idempotency-key": key, "x-gitlab-event-uuid": key} for key in "ab"]
+    first, second = (identity(Delivery("gitlab", one, BODY)) for one in headers)
+    assert first == second, "what is not signed does not make it another"
 
 
 KEYS = ("object_attributes", "user", "project", "merge_request", "builds", "labels", "reviewers", "action", "title",

@@ -16,8 +16,10 @@ import sys
 import threading
 
 import pytest
+from notifier import aws_lambda
 from notifier.aws_lambda import Function
-from notifier.mattermost import Delivered, Later, Refused
+from notifier.mattermost import Closed, Delivered, Later, Refused
+from notifier.settings import SettingsError
 from notifier_parts import DEPLOY, IMAGE, TOKEN, declared, listener, request
 
 NOW = 1_800_000_000.0
@@ -106,6 +108,38 @@ def test_what_failed_may_come_again_and_what_was_told_may_not():
     event = url_event(**{"x-gitlab-event-uuid": "one"})
     assert [function(event)["statusCode"] for _number in range(3)] == [503, 200, 200]
     assert len(there.posts) == 2
+
+
+def test_what_came_before_has_to_be_believed_again():
+    function = Mattermost().function()
+    assert function(url_event(**{"x-gitlab-event-uuid": "one"}))["statusCode"] == 200
+    assert function(url_event(**{"x-gitlab-event-uuid": "one", "x-gitlab-token": "x"}))["statusCode"] == 401
+
+
+def test_what_nobody_was_told_may_come_again():
+    there = Mattermost()
+    function = there.function(routes=[{"branches": ["other"]}])
+    event = url_event(**{"x-gitlab-event-uuid": "one"})
+    assert "no route" in function(event)["body"]
+    function._settings = declared()
+    assert "told" in function(event)["body"] and len(there.posts) == 1
+
+
+@pytest.mark.parametrize("answer", [Refused("status 400"), Closed("status 403")])
+def test_what_would_be_refused_again_is_not_asked_again(answer):
+    there = Mattermost(answer)
+    assert there.function()(url_event())["statusCode"] == 503
+    assert len(there.posts) == 1 and there.now == NOW
+
+
+def test_what_an_instance_needs_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(aws_lambda, "__file__", str(tmp_path / "notifier" / "aws_lambda.py"))
+    monkeypatch.delenv("NOTIFIER_SECRETS", raising=False)
+    with pytest.raises(SettingsError, match="notifier.json is missing"):
+        aws_lambda._function()
+    (tmp_path / "notifier.json").write_text("{}")
+    with pytest.raises(SettingsError, match="NOTIFIER_SECRETS is missing"):
+        aws_lambda._function()
 
 
 def test_an_instance_knows_whether_pipelines_failed(monkeypatch):
@@ -210,4 +244,4 @@ def test_bad_settings_are_an_error_that_aws_shows(tmp_path):
         said = process.communicate()[0]
         assert ended, said
         ((kind, body),) = server.answers
-        assert kind == "error" and "webhooks has to be an object" in body["errorMessage"] and TOKEN not in said
+        assert kind == "error" and "webhooks has to be an object with" in body["errorMessage"] and TOKEN not in said

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -34,10 +36,10 @@ class Program:
         self.place, self.webhook = place, webhook
         self.declare()
 
-    def declare(self, **public: t.Any) -> None:
+    def declare(self, secret: dict[str, t.Any] | None = None, **public: t.Any) -> None:
         (self.place / "settings.json").write_text(json.dumps(public))
         (self.place / "secrets.json").write_text(json.dumps(
-            {"gitlab_tokens": [TOKEN], "webhooks": {"default": self.webhook}}))
+            {"gitlab_tokens": [TOKEN], "webhooks": {"default": self.webhook}, **(secret or {})}))
 
     def argv(self, command: str, *more: str) -> list[str]:
         start = f"import notifier.__main__ as program, sys; program.PORT = {self.port}; sys.exit(program.main())"
@@ -81,7 +83,7 @@ def test_bad_settings_end_it_with_all_reasons(program):
     for command in ("check", "serve", "reload", "probe"):
         done = program.run(command)
         assert done.returncode == 2
-        assert "language is 'de'" in done.stderr and "no event is called 'merge'" in done.stderr
+        assert "mattermost_notifier_language is 'de'" in done.stderr and "no event is called 'merge'" in done.stderr
     assert TOKEN not in done.stderr
 
 
@@ -89,6 +91,57 @@ def test_who_is_not_there_is_said(program):
     for command in ("probe", "reload"):
         done = program.run(command, "--process", "0")
         assert done.returncode == 1 and "does not answer" in done.stderr
+
+
+def test_what_cannot_be_read_is_said(program):
+    (program.place / "outbox.sqlite").write_bytes(b"no database" * 1000)
+    (program.place / "ca.pem").write_text("no certificate")
+    for more, reason in (
+            ((), "outbox.sqlite in the volume notifier-data cannot be used (file is not a database)"),
+            (("--ca-file", "/nowhere/ca.pem"), "mattermost_notifier_ca_file: /nowhere/ca.pem has no certificates"),
+            (("--ca-file", str(program.place / "ca.pem")), "ca.pem has no certificates that can be read"),
+            (("--settings", "/nowhere/settings.json"), "No such file or directory: '/nowhere/settings.json'")):
+        done = program.run("serve", *more)
+        assert done.returncode == 2 and reason in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+class Other(http.server.BaseHTTPRequestHandler):
+    """A program that is no notifier."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"message": "' + TOKEN.encode() + b'"}')
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_another_program_is_not_taken_for_the_notifier(program):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", program.port), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        done = program.run("reload", "--process", "0")
+        assert done.returncode == 1 and done.stderr == "The notifier does not answer: ValueError\n", done.stderr
+        server.shutdown()
+
+
+def test_a_token_that_no_header_can_have_is_refused_and_not_quoted(program):
+    program.declare({"gitlab_tokens": [TOKEN + "\n"]})
+    for command in ("check", "probe"):
+        done = program.run(command)
+        assert done.returncode == 2 and "mattermost_notifier_gitlab_tokens: token 1 has white space" in done.stderr
+        assert TOKEN not in done.stdout + done.stderr
+
+
+def test_the_probe_signs_its_event_where_there_is_a_key(program):
+    key = "whsec_" + base64.b64encode(b"sixteen bytes and a few more").decode()
+    program.declare({"gitlab_tokens": [], "signing_tokens": [key]})
+    with program.serving():
+        other = "whsec_" + base64.b64encode(b"another key of some length").decode()
+        program.declare({"gitlab_tokens": [], "signing_tokens": [other]})
+        done = program.run("probe")
+        assert done.returncode == 1 and "no signature by a declared token" in done.stderr
+    assert program.there.posts == []
 
 
 def test_new_settings_are_taken_by_the_running_one(program):

@@ -25,6 +25,7 @@ import threading
 import time
 import typing as t
 
+from .handler import sign
 from .settings import Settings, SettingsError, load
 
 PORT = 8080
@@ -44,26 +45,33 @@ def main() -> int:
     options = parser.parse_args()
 
     def read() -> Settings:
-        return load(options.settings.read_text("utf-8"), options.secrets.read_text("utf-8"))
+        try:
+            return load(options.settings.read_text("utf-8"), options.secrets.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"They cannot be read: {error}.") from error
 
     try:
         settings = read()
-    except (OSError, ValueError, SettingsError) as error:
+        if options.command == "serve":
+            return serve(settings, read, options.data, options.ca_file)
+    except SettingsError as error:
         print(f"The settings of the notifier are not usable:\n{error}", file=sys.stderr)
         return 2
     try:
-        if options.command == "serve":
-            return serve(settings, read, options.data, options.ca_file)
         if options.command == "reload":
             return reload(options.process)
         return probe(settings) if options.command == "probe" else 0
     except (OSError, http.client.HTTPException, ValueError) as error:
-        print(f"The notifier does not answer: {error}", file=sys.stderr)
+        # Docker keeps what a probe prints, and the message of an error could quote what was sent.
+        print(f"The notifier does not answer: {type(error).__name__}", file=sys.stderr)
         return 1
 
 
 def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path, ca_file: str | None) -> int:
-    """Until SIGTERM; what is being sent then is finished. SIGHUP reads the settings again."""
+    """Until SIGTERM; what is being sent then is finished. SIGHUP reads the settings again.
+
+    Raises :class:`SettingsError` where the outbox or the certificates cannot be used.
+    """
     # Not on AWS Lambda, where there is neither.
     import waitress
 
@@ -71,8 +79,18 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
     from .outbox import Outbox
     from .server import Application, log
 
-    outbox = Outbox(str(data / "outbox.sqlite"))
-    application = Application(settings, outbox, mattermost.opener(ca_file))
+    try:
+        using = mattermost.opener(ca_file)
+    except OSError as error:
+        raise SettingsError(f"mattermost_notifier_ca_file: {ca_file} has no certificates that can be read "
+                            f"({error}): declare a file of PEM certificates that everybody may read.") from error
+    path = data / "outbox.sqlite"
+    try:
+        outbox = Outbox(str(path))
+    except sqlite3.Error as error:
+        raise SettingsError(f"{path} in the volume notifier-data cannot be used ({error}): is the disk full? If it is "
+                            "damaged, move it away; what waited in it is lost.") from error
+    application = Application(settings, outbox, using)
     # That requests wait for a thread is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
@@ -96,7 +114,7 @@ def serve(settings: Settings, read: t.Callable[[], Settings], data: pathlib.Path
     while came.get() != signal.SIGTERM:
         try:
             application.change(read())
-        except (OSError, ValueError, SettingsError, sqlite3.Error) as error:
+        except (SettingsError, sqlite3.Error) as error:
             log(outcome="refused", reason=f"the new settings could not be taken: {error}")
         else:
             log(outcome="reloaded")
@@ -117,8 +135,11 @@ def ask(method: str, path: str, body: str | None = None, headers: t.Mapping[str,
 
 
 def generation() -> int:
-    """How often the running one has read its settings."""
-    return int(json.loads(ask("GET", "/healthz")[1])["generation"])
+    """How often the running one has read its settings; raises :class:`ValueError` if it does not say."""
+    document = json.loads(ask("GET", "/healthz")[1])
+    if not isinstance(document, dict) or not isinstance(document.get("generation"), int):
+        raise ValueError("another program answers")
+    return int(document["generation"])
 
 
 def reload(process: int) -> int:
@@ -134,15 +155,24 @@ def reload(process: int) -> int:
 
 
 def probe(settings: Settings) -> int:
-    """Send an event that is believed and told to nobody, and ask whether all are at work."""
-    status, said = ask("GET", "/healthz")
-    if status == 200 and settings.gitlab_tokens:
-        status, said = ask("POST", "/hooks/gitlab", "{}", {
-            "Content-Type": "application/json", "X-Gitlab-Event": "Probe", "X-Gitlab-Token": settings.gitlab_tokens[0]})
+    """Send an event that is believed, signed if there is a key, and told to nobody, and ask whether all are at work."""
+    status, answer = ask("GET", "/healthz")
+    if status == 200:
+        status, answer = ask("POST", "/hooks/gitlab", "{}", {
+            "Content-Type": "application/json", "X-Gitlab-Event": "Probe", **credentials(settings, "{}", time.time())})
     if status != 200:
-        print(f"The notifier answers with {status}: {said}", file=sys.stderr)
+        print(f"The notifier answers with {status}: {answer}", file=sys.stderr)
         return 1
     return 0
+
+
+def credentials(settings: Settings, body: str, now: float) -> dict[str, str]:
+    """The headers by which an event is believed."""
+    if not settings.signing_keys:
+        return {"X-Gitlab-Token": settings.gitlab_tokens[0]}
+    name, stamp = "probe", str(int(now))
+    return {"webhook-id": name, "webhook-timestamp": stamp,
+            "webhook-signature": sign(settings.signing_keys[0], name, stamp, body.encode())}
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ import time
 import typing as t
 
 from . import mattermost
-from .handler import Delivery, Ignored, Rejected, handle, identity
-from .settings import DAY, Settings, load
+from .events import Event
+from .handler import Delivery, Ignored, decide, identity, receive
+from .settings import Settings, SettingsError, load
 
 PATHS = {"/hooks/deploys": "deploys"}
 # GitLab waits 10 s for an answer.
@@ -44,37 +45,44 @@ class Function:
 
     def __call__(self, event: t.Mapping[str, t.Any], _context: t.Any = None) -> dict[str, t.Any]:
         """The answer to an event of payload format 1.0 or 2.0."""
-        found = self._answer(event)
+        response = self._answer(event)
         if event.get("multiValueHeaders") and not event.get("headers"):
             # A load balancer that was told to send them wants them back.
-            found["multiValueHeaders"] = {name: [value] for name, value in found.pop("headers").items()}
-        return found
+            response["multiValueHeaders"] = {name: [value] for name, value in response.pop("headers").items()}
+        return response
 
     def _answer(self, event: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         if method(event) != "POST":
             return answer(405, "only POST is for this")
         try:
-            found = delivery(event)
+            request = delivery(event)
         except (ValueError, TypeError):
             return answer(400, "the body is not what the request says")
-        now, name = self._clock(), identity(found)
-        if name and self._seen.get(name, -DAY) > now - self._settings.replay_window:
+        now = self._clock()
+        received = receive(request, self._settings, now)
+        if isinstance(received, Event):
+            return self._handle(received, identity(request), now)
+        if isinstance(received, Ignored):
+            return answer(200, f"ignored: {received.reason}")
+        return answer(received.status, received.reason)
+
+    def _handle(self, event: Event, name: str, now: float) -> dict[str, t.Any]:
+        """The answer to an event that is believed."""
+        if self._seen.get(name, 0.0) > now - self._settings.replay_window:
             return answer(200, "ignored: it came before")
-        outcome = handle(found, self._settings, now, lambda subject: self._memory.get(subject, ""))
-        if isinstance(outcome, Rejected):
-            return answer(outcome.status, outcome.reason)
+        outcome = decide(event, self._settings, lambda subject: self._memory.get(subject, ""))
         if not isinstance(outcome, Ignored):
-            why = self._tell(outcome.webhook, outcome.post)
-            if why:
-                print(json.dumps({"event": outcome.kind, "about": outcome.key, "outcome": "failed", "reason": why}))
-                return answer(503, f"Mattermost was not told: {why}")
+            error = self._tell(outcome.webhook, outcome.post)
+            if error:
+                print(json.dumps({"event": outcome.kind, "about": outcome.key, "outcome": "failed", "reason": error}))
+                return answer(503, f"Mattermost was not told: {error}")
+            if name:
+                self._seen[name] = now
+                _shorten(self._seen)
         if outcome.memory:
             subject, value = outcome.memory
             self._memory[subject] = value
             _shorten(self._memory)
-        if name:
-            self._seen[name] = now
-            _shorten(self._seen)
         return answer(200, f"ignored: {outcome.reason}" if isinstance(outcome, Ignored) else "told")
 
     def _tell(self, webhook: str, post: t.Mapping[str, str]) -> str:
@@ -87,7 +95,7 @@ class Function:
                 return ""
             failures += 1
             pause = max(mattermost.pause(failures), getattr(result, "seconds", 0.0))
-            if isinstance(result, mattermost.Refused) or self._clock() - begin + pause >= _PATIENCE:
+            if not isinstance(result, mattermost.Later) or self._clock() - begin + pause >= _PATIENCE:
                 return result.reason
             self._wait(pause)
 
@@ -98,11 +106,11 @@ def _shorten(known: collections.OrderedDict[str, t.Any]) -> None:
 
 
 def method(event: t.Mapping[str, t.Any]) -> str:
-    """HTTP's."""
+    """The method of the HTTP request; "" for an event that is none."""
     context = event.get("requestContext")
     http = context.get("http") if isinstance(context, dict) else None
-    found = http.get("method") if isinstance(http, dict) else event.get("httpMethod")
-    return found if isinstance(found, str) else ""
+    name = http.get("method") if isinstance(http, dict) else event.get("httpMethod")
+    return name if isinstance(name, str) else ""
 
 
 def delivery(event: t.Mapping[str, t.Any]) -> Delivery:
@@ -134,8 +142,12 @@ def answer(status: int, message: str) -> dict[str, t.Any]:
 
 
 def _function() -> Function:
-    public = pathlib.Path(__file__).resolve().parents[1] / "notifier.json"
-    settings = load(public.read_text("utf-8"), os.environ["NOTIFIER_SECRETS"])
+    public, secret = pathlib.Path(__file__).resolve().parents[1] / "notifier.json", os.environ.get("NOTIFIER_SECRETS")
+    if not public.is_file():
+        raise SettingsError(f"{public} is missing: put it beside the directory notifier of the package.")
+    if secret is None:
+        raise SettingsError("The environment variable NOTIFIER_SECRETS is missing: set it to the secrets, as JSON.")
+    settings = load(public.read_text("utf-8"), secret)
     using = mattermost.opener()
     return Function(settings, lambda url, post, timeout: mattermost.send(url, post, using, timeout))
 

@@ -10,9 +10,12 @@ out is empty here.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 Body = t.Mapping[str, t.Any]
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +28,32 @@ class Person:
 
     @property
     def handles(self) -> tuple[str, ...]:
-        """By what a person can be named in the settings."""
-        return tuple(one for one in (self.username, self.id, self.name) if one)
+        """By what a person can be named in the settings: not by the name that everybody gives himself.
+
+        A user name that is a number could be somebody else's id.
+        """
+        return tuple(one for one in (self.id, "" if self.username.isdigit() else self.username) if one)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a pipeline ended. A higher number is a newer pipeline; one fails again, later, when a job is retried."""
+
+    number: int = 0
+    failed: bool = False
+    finished: str = ""
+
+    def store(self) -> str:
+        """For :meth:`restore`."""
+        return f"{self.number} {'failed' if self.failed else 'succeeded'} {self.finished}"
+
+    @classmethod
+    def restore(cls, stored: str) -> Run:
+        """What :meth:`store` made; of "", a success before all others."""
+        if not stored:
+            return cls()
+        number, status, finished = stored.split(" ", 2)
+        return cls(int(number), status == "failed", finished)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +72,8 @@ class Event:
     fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     people: t.Mapping[str, tuple[Person, ...]] = dataclasses.field(default_factory=dict)
     lists: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    # What is known of it afterwards, and what it takes to be told: see Memory.
-    state: str = ""
+    # Of pipelines.
+    run: Run | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,24 +101,31 @@ def items(value: t.Any, *path: str) -> list[Body]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def text(value: t.Any, *path: str) -> str:
+def string(value: t.Any, *path: str) -> str:
     """The text or number at a path; empty where there is none."""
     *parents, name = path
     found = mapping(value, *parents).get(name)
     if isinstance(found, str):
-        return found
+        # JSON may hold halves of surrogates, which neither the outbox nor Mattermost takes.
+        return _SURROGATE.sub("\ufffd", found)
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
+
+
+def seconds(value: Body, name: str) -> str:
+    """How long something took; empty where it does not say."""
+    found = value.get(name)
+    return f"{found:.0f}" if isinstance(found, (int, float)) and 0 <= found < 10**7 else ""
 
 
 def person(value: t.Any, *path: str) -> Person:
     """Somebody at a path."""
-    return Person(text(value, *path, "id"), text(value, *path, "username"), text(value, *path, "name"))
+    return Person(string(value, *path, "id"), string(value, *path, "username"), string(value, *path, "name"))
 
 
 def labels(*holders: Body) -> tuple[str, ...]:
     """The titles of the labels of the first that has some."""
     for holder in holders:
-        found = tuple(title for label in items(holder, "labels") if (title := text(label, "title")))
+        found = tuple(title for label in items(holder, "labels") if (title := string(label, "title")))
         if found:
             return found
     return ()
@@ -106,104 +140,114 @@ ACTIONS = {
 
 def merge_request(body: Body) -> Event | NoEvent:
     """What "Merge Request Hook" says."""
-    about = mapping(body, "object_attributes")
-    action = text(about, "action")
+    attributes = mapping(body, "object_attributes")
+    action = string(attributes, "action")
     if action not in ACTIONS:
         return NoEvent(f"action '{action[:40]}' of a merge request")
-    told = ACTIONS[action]
+    kind = ACTIONS[action]
     if action == "update" and no_draft_any_more(body):
-        told = "ready"
-    elif action == "update" and not text(about, "oldrev"):
+        kind = "ready"
+    elif action == "update" and not string(attributes, "oldrev"):
         return NoEvent("an update of a merge request without new commits")
-    if told == "unapproved" and about.get("system") is True:
+    if kind == "unapproved" and attributes.get("system") is True:
         return NoEvent("an approval that GitLab took back because of a push")
     actor, reviewers = person(body, "user"), tuple(person(one) for one in items(body, "reviewers"))
     return Event(
-        kind=f"merge_request.{told}", actor=actor, url=text(about, "url"),
-        author=author_of(about, [actor, *reviewers, *(person(one) for one in items(body, "assignees"))]),
-        labels=labels(body, about), draft=is_draft(about), branch=text(about, "target_branch"),
-        fields={"title": text(about, "title"), "number": text(about, "iid"), "source": source_of(about),
-                "target": text(about, "target_branch"), "description": text(about, "description")},
-        people={"reviewers": reviewers}, **belonging(body, "merge_request", text(about, "iid")))
+        kind=f"merge_request.{kind}", actor=actor, url=string(attributes, "url"),
+        author=author_of(attributes, [actor, *reviewers, *(person(one) for one in items(body, "assignees"))]),
+        labels=labels(body, attributes), draft=is_draft(attributes), branch=string(attributes, "target_branch"),
+        fields={"title": string(attributes, "title"), "number": string(attributes, "iid"),
+                "source": source_of(attributes), "target": string(attributes, "target_branch"),
+                "description": string(attributes, "description")},
+        people={"reviewers": reviewers}, **belonging(body, "merge_request", string(attributes, "iid")))
 
 
 def comment(body: Body) -> Event | NoEvent:
-    """What "Note Hook" says; of merge requests only."""
-    about, request = mapping(body, "object_attributes"), mapping(body, "merge_request")
-    if text(about, "noteable_type") != "MergeRequest":
-        return NoEvent(f"a comment on {text(about, 'noteable_type')[:40] or 'nothing'}")
-    if about.get("system") is True:
+    """What "Note Hook" says; of merge requests only. "Confidential Note Hook" is not told, whatever it says."""
+    attributes, request = mapping(body, "object_attributes"), mapping(body, "merge_request")
+    if string(attributes, "noteable_type") != "MergeRequest":
+        return NoEvent(f"a comment on {string(attributes, 'noteable_type')[:40] or 'nothing'}")
+    if attributes.get("system") is True:
         return NoEvent("a comment that GitLab wrote")
-    if about.get("internal") is True or about.get("confidential") is True:
+    if (string(body, "event_type") == "confidential_note"
+            or attributes.get("internal") is True or attributes.get("confidential") is True):
         return NoEvent("a comment that not everybody may read")
-    if text(about, "action") == "update":
+    if string(attributes, "action") == "update":
         return NoEvent("a comment that was changed")
     actor = person(body, "user")
     return Event(
         # The merge request has no URL of its own here in most versions; this one leads to the comment.
-        kind="comment", actor=actor, url=text(about, "url"), author=author_of(request, [actor]),
-        labels=labels(request), draft=is_draft(request), branch=text(request, "target_branch"),
-        fields={"title": text(request, "title"), "number": text(request, "iid"), "comment": text(about, "note")},
-        **belonging(body, "merge_request", text(request, "iid")))
+        kind="comment", actor=actor, url=string(attributes, "url"), author=author_of(request, [actor]),
+        labels=labels(request), draft=is_draft(request), branch=string(request, "target_branch"),
+        fields={"title": string(request, "title"), "number": string(request, "iid"),
+                "comment": string(attributes, "note")},
+        **belonging(body, "merge_request", string(request, "iid")))
 
 
 def pipeline(body: Body) -> Event | NoEvent:
     """What "Pipeline Hook" says: one that failed, or one that did not."""
-    about = mapping(body, "object_attributes")
-    status, branch, number = text(about, "status"), text(about, "ref"), text(about, "id")
+    attributes = mapping(body, "object_attributes")
+    status, branch, number = string(attributes, "status"), string(attributes, "ref"), string(attributes, "id")
     if status not in ("failed", "success"):
         return NoEvent(f"a pipeline that is {status[:40] or 'nothing'}")
-    project = text(body, "project", "path_with_namespace")
-    failed = tuple(text(job, "name") for job in items(body, "builds")
-                   if text(job, "status") == "failed" and job.get("allow_failure") is not True)
-    base = text(body, "project", "web_url")
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        return NoEvent("a pipeline without a number")
+    if string(attributes, "source") == "parent_pipeline":
+        return NoEvent("a child pipeline, whose parent says how it went")
+    failed = tuple(string(job, "name") for job in items(body, "builds")
+                   if string(job, "status") == "failed" and job.get("allow_failure") is not True)
+    base = string(body, "project", "web_url")
     return Event(
         kind="pipeline.failed" if status == "failed" else "pipeline.recovered", actor=person(body, "user"),
-        url=text(about, "url") or (f"{base}/-/pipelines/{number}" if base and number else ""),
+        url=string(attributes, "url") or (f"{base}/-/pipelines/{number}" if base and number else ""),
         branch=branch, lists={"jobs": failed},
-        fields={"number": number, "branch": branch, "commit": text(about, "sha")[:8],
-                "subject": text(body, "commit", "title")},
-        # The same one fails again when a job is retried.
-        state=f"failed {number} {text(about, 'finished_at')}" if status == "failed" else "",
-        **{**belonging(body, "pipeline", branch), "project": project})
+        fields={"number": number, "branch": branch, "commit": string(attributes, "sha")[:8],
+                "subject": string(body, "commit", "title"), "seconds": seconds(attributes, "duration")},
+        run=Run(int(number), status == "failed", string(attributes, "finished_at")),
+        **belonging(body, "pipeline", series_of(body, attributes)))
+
+
+def series_of(body: Body, attributes: Body) -> str:
+    """To what a pipeline belongs so that one that succeeds makes good one that failed."""
+    if string(attributes, "source") == "merge_request_event":
+        return f"merge request {string(body, 'merge_request', 'iid') or string(attributes, 'ref')}"
+    return f"{'tag' if attributes.get('tag') is True else 'branch'} {string(attributes, 'ref')}"
 
 
 def deploy(body: Body) -> Event:
     """What our own deployments say of themselves; raises :class:`Malformed`."""
-    result = text(body, "result")
+    result = string(body, "result")
     kinds = {"deployed": "deploy.deployed", "rolled_back": "deploy.rolled_back", "failed": "deploy.failed"}
     if result not in kinds:
         raise Malformed(f"result has to be one of {', '.join(kinds)}")
-    application = text(body, "application")
-    if not application or not text(body, "release"):
+    application = string(body, "application")
+    if not application or not string(body, "release"):
         raise Malformed("application and release have to be there")
-    seconds = body.get("seconds")
     return Event(
-        kind=kinds[result], key=f"deploy {application}", project=application, url=text(body, "url"),
-        actor=Person(name=text(body, "by")),
-        fields={"application": application, "release": text(body, "release"), "previous": text(body, "previous"),
-                "reason": text(body, "reason"),
-                "seconds": f"{seconds:.0f}" if isinstance(seconds, (int, float)) and 0 <= seconds < 10**7 else ""})
+        kind=kinds[result], key=f"deploy {application}", project=application, url=string(body, "url"),
+        actor=Person(username=string(body, "by")),
+        fields={"application": application, "release": string(body, "release"), "previous": string(body, "previous"),
+                "reason": string(body, "reason"), "seconds": seconds(body, "seconds")})
 
 
 def belonging(body: Body, what: str, number: str) -> dict[str, str]:
     """The project, and the name of what a message is about."""
-    project = text(body, "project", "path_with_namespace")
-    return {"project": project, "key": f"{what} {project or text(body, 'project', 'id')} {number}"}
+    project = string(body, "project", "path_with_namespace")
+    return {"project": project, "key": f"{what} {project or string(body, 'project', 'id')} {number}"}
 
 
-def author_of(about: Body, others: t.Iterable[Person]) -> Person:
+def author_of(attributes: Body, others: t.Iterable[Person]) -> Person:
     """Who wrote the merge request: not who did something to it now, so known by name only if it is one of these."""
-    number = text(about, "author_id")
+    number = string(attributes, "author_id")
     if not number:
         return Person()
     return next((one for one in others if one.id == number), Person(id=number))
 
 
-def source_of(about: Body) -> str:
+def source_of(attributes: Body) -> str:
     """The source branch, with the project where it is another one."""
-    branch, project = text(about, "source_branch"), text(about, "source", "path_with_namespace")
-    elsewhere = project and project != text(about, "target", "path_with_namespace")
+    branch, project = string(attributes, "source_branch"), string(attributes, "source", "path_with_namespace")
+    elsewhere = project and project != string(attributes, "target", "path_with_namespace")
     return f"{project}:{branch}" if elsewhere and branch else branch
 
 
@@ -213,15 +257,15 @@ def no_draft_any_more(body: Body) -> bool:
     return any(one.get("previous") is True and one.get("current") is False for one in changes)
 
 
-def is_draft(about: Body) -> bool:
+def is_draft(attributes: Body) -> bool:
     """Whether nobody is to look at it yet."""
-    return about.get("draft") is True or about.get("work_in_progress") is True
+    return attributes.get("draft") is True or attributes.get("work_in_progress") is True
 
 
 # By the header X-Gitlab-Event, and by object_kind.
 _READERS: dict[str, tuple[str, t.Callable[[Body], Event | NoEvent]]] = {
     "Merge Request Hook": ("merge_request", merge_request), "Note Hook": ("note", comment),
-    "Confidential Note Hook": ("note", comment), "Pipeline Hook": ("pipeline", pipeline),
+    "Pipeline Hook": ("pipeline", pipeline),
 }
 
 
@@ -231,7 +275,7 @@ def gitlab(name: str, body: Body) -> Event | NoEvent:
     A hook of the whole instance says "System Hook" of everything ("System hooks"), and a webhook with a template of
     its own sends what that makes ("Webhooks", custom webhook template): neither is a failure.
     """
-    kind = text(body, "object_kind")
+    kind = string(body, "object_kind")
     if name == "System Hook":
         reader = next((one for known, one in _READERS.values() if known == kind), None)
     else:

@@ -17,7 +17,7 @@ import json
 import typing as t
 
 from . import events, markdown, texts
-from .events import Event, NoEvent, Person
+from .events import Event, NoEvent, Person, Run
 from .settings import Route, Settings
 
 # Standard Webhooks, "Verifying webhook authenticity": how far the clocks may be apart.
@@ -76,10 +76,11 @@ def handle(delivery: Delivery, settings: Settings, now: float, recall: Recall = 
 def identity(delivery: Delivery) -> str:
     """By what a delivery is known when it comes again.
 
+    ``webhook-id`` first: of these it alone is signed, so that whoever repeats a signed delivery cannot change it.
     GitLab gives events that follow from one another the same UUID, so the body counts too.
     """
     headers = delivery.headers
-    name = headers.get("idempotency-key") or headers.get("webhook-id") or headers.get("x-gitlab-event-uuid") or ""
+    name = headers.get("webhook-id") or headers.get("idempotency-key") or headers.get("x-gitlab-event-uuid") or ""
     digest = hashlib.sha256(delivery.body).hexdigest()
     # Without a name two equal bodies are two events.
     return hashlib.sha256(f"{delivery.path} {name} {digest}".encode(errors="replace")).hexdigest() if name else ""
@@ -90,11 +91,11 @@ def receive(delivery: Delivery, settings: Settings, now: float) -> Event | Ignor
     if len(delivery.body) > settings.body_limit:
         return Rejected(413, f"the body is longer than {settings.body_limit} bytes")
     if delivery.path == "deploys":
-        why = unknown_token(delivery.headers.get("x-mooring-token", ""), settings.deploy_tokens, "X-Mooring-Token")
+        error = token_error(delivery.headers.get("x-mooring-token", ""), settings.deploy_tokens, "X-Mooring-Token")
     else:
-        why = unbelieved(delivery, settings, now)
-    if why:
-        return Rejected(401, why)
+        error = gitlab_error(delivery, settings, now)
+    if error:
+        return Rejected(401, error)
     try:
         body = json.loads(delivery.body)
     except (ValueError, RecursionError):
@@ -104,38 +105,44 @@ def receive(delivery: Delivery, settings: Settings, now: float) -> Event | Ignor
     if delivery.path == "deploys":
         try:
             return events.deploy(body)
-        except events.Malformed as error:
-            return Rejected(400, f"the body says of no deployment: {error}")
+        except events.Malformed as malformed:
+            return Rejected(400, f"the body says of no deployment: {malformed}")
     event = events.gitlab(markdown.one_line(delivery.headers.get("x-gitlab-event", "")), body)
     return Ignored(event.reason) if isinstance(event, NoEvent) else event
 
 
-def unbelieved(delivery: Delivery, settings: Settings, now: float) -> str:
+def gitlab_error(delivery: Delivery, settings: Settings, now: float) -> str:
     """Why a delivery is not GitLab's; "" if it is."""
     headers = delivery.headers
     signature = headers.get("webhook-signature", "")
     if signature and settings.signing_keys:
-        return unsigned(headers, signature, delivery.body, settings.signing_keys, now)
+        return signature_error(headers, signature, delivery.body, settings.signing_keys, now)
     if not settings.gitlab_tokens:
         return "the delivery is not signed"
-    return unknown_token(headers.get("x-gitlab-token", ""), settings.gitlab_tokens, "X-Gitlab-Token")
+    return token_error(headers.get("x-gitlab-token", ""), settings.gitlab_tokens, "X-Gitlab-Token")
 
 
-def unknown_token(given: str, tokens: t.Iterable[str], header: str) -> str:
-    """Why a token is none of ours; "" if it is one. All are compared, each in the same time whatever is alike."""
+def token_error(given: str, tokens: t.Iterable[str], header: str) -> str:
+    """Why a header has no declared token; "" if it has. All are compared, each in the same time whatever is alike."""
     if not given:
         return f"the header {header} is missing"
     found = [hmac.compare_digest(given.encode(errors="replace"), token.encode()) for token in tokens]
     return "" if any(found) else f"the header {header} has none of the declared tokens"
 
 
-def unsigned(headers: t.Mapping[str, str], signature: str, body: bytes, keys: t.Iterable[bytes], now: float) -> str:
-    """Why a signature is not right, or too old; "" if it is good (Standard Webhooks, symmetric signatures)."""
+def sign(key: bytes, name: str, stamp: str, body: bytes) -> str:
+    """The header ``webhook-signature`` (Standard Webhooks, symmetric signatures)."""
+    signed = f"{name}.{stamp}.".encode(errors="replace") + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def signature_error(
+        headers: t.Mapping[str, str], signature: str, body: bytes, keys: t.Iterable[bytes], now: float) -> str:
+    """Why a signature is not right, or too old; "" if it is good."""
     name, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not name or not stamp.isascii() or not stamp.isdigit() or len(stamp) > 15:
         return "the headers webhook-id and webhook-timestamp are missing or malformed"
-    signed = f"{name}.{stamp}.".encode(errors="replace") + body
-    wanted = [b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in keys]
+    wanted = [sign(key, name, stamp, body).encode() for key in keys]
     given = [one.encode(errors="replace") for one in signature.split(" ")[:10]]
     found = [hmac.compare_digest(one, other) for one in given for other in wanted]
     if not any(found):
@@ -148,16 +155,23 @@ def unsigned(headers: t.Mapping[str, str], signature: str, body: bytes, keys: t.
 def decide(event: Event, settings: Settings, recall: Recall) -> Message | Ignored:
     """Who is told of an event, and in which words."""
     memory = None
-    if event.kind.startswith("pipeline."):
-        before = recall(event.key)
-        if event.state == before:
-            return Ignored("the pipelines of this branch succeed, as before" if not event.state
-                           else "this failure was told")
-        memory = (event.key, event.state)
-    authors = {handle for who in (event.author, event.actor) for handle in who.handles}
+    if event.run:
+        before = Run.restore(recall(event.key))
+        if event.run.number < before.number:
+            return Ignored("a newer pipeline has ended")
+        if event.run.failed and event.run == before:
+            return Ignored("this failure was told")
+        memory = (event.key, event.run.store())
+        if not event.run.failed and not before.failed:
+            return Ignored("the pipelines of this branch succeed, as before", memory)
+    authors = {name for who in (event.author, event.actor) for name in (*who.handles, settings.name(who.handles))}
     for route in settings.routes:
-        if route.takes(event.kind, event.project, event.branch, authors, event.labels, event.draft):
-            return Message(route.webhook, post(event, settings, route), event.kind, event.key, memory)
+        if route.takes(event.kind, event.project, event.branch, authors - {""}, event.labels, event.draft):
+            content = post(event, settings, route)
+            if not content["text"].strip():
+                # Mattermost takes no empty post.
+                return Ignored("its template has nothing to say", memory)
+            return Message(route.webhook, content, event.kind, event.key, memory)
     return Ignored("no route takes it", memory)
 
 
@@ -168,16 +182,25 @@ def post(event: Event, settings: Settings, route: Route) -> dict[str, str]:
 
 
 def message(event: Event, settings: Settings) -> str:
-    """The text, not longer than a post may be: what people wrote at length gives way first."""
-    lines, length = settings.template(event.kind), settings.excerpt
+    """The text, not longer than a post may be: what people wrote at length gives way first, then whole lines."""
+    template, length = settings.template(event.kind), settings.excerpt
     while True:
-        found = texts.fill(lines, values(event, settings, length))
-        if len(found) <= settings.limit:
-            return found
+        text = texts.fill(template, values(event, settings, length))
+        if len(text) <= settings.limit:
+            return text
         if length == 0:
-            # Templates alone are longer than that; no block of code is left that could be cut open.
-            return markdown.cut(found, settings.limit)
+            return whole_lines(text, settings.limit)
         length //= 2
+
+
+def whole_lines(text: str, limit: int) -> str:
+    """As many lines as there is room for: one that was cut could leave code or a link open."""
+    kept, room = [], limit - len(markdown.ELLIPSIS)
+    for line in text.split("\n"):
+        if len(line) + 1 <= room:
+            kept.append(line)
+            room -= len(line) + 1
+    return "\n".join([*kept, markdown.ELLIPSIS])
 
 
 def values(event: Event, settings: Settings, excerpt: int) -> dict[str, str]:
@@ -228,6 +251,5 @@ def title(event: Event, language: str) -> str:
 
 def named(who: Person, settings: Settings) -> str:
     """A person's name as the settings have it, or as GitLab says it."""
-    known = next((settings.authors[one] for one in who.handles if one in settings.authors), "")
     # What an operator wrote may be a mention.
-    return known or markdown.plain(who.name or who.username, _NAME)
+    return settings.name(who.handles) or markdown.plain(who.name or who.username, _NAME)

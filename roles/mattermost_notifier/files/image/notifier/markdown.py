@@ -4,9 +4,10 @@
 """What people wrote, so that it stays text in a message: it calls nobody and ends nothing.
 
 Mattermost reads a message three times: incoming webhooks replace Slack's ``<!channel>`` and
-``<url|text>`` wherever they stand, the server looks for mentions outside of code, and the client
-reads Markdown, in which a backslash escapes some punctuation only. So where a backslash does not
-help, a character that is not seen stands between the two that would mean something.
+``<url|text>`` wherever they stand, the server looks for mentions outside of code after it has
+replaced HTML's entities, and the client reads Markdown, in which a backslash escapes some
+punctuation only. So where a backslash does not help, a character that is not seen follows the
+one that would mean something.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ JOINER = "\u2060"
 ELLIPSIS = "\u2026"
 # What all of Mattermost's clients let a backslash escape, and what would be Markdown within a line.
 _ESCAPED = re.compile(r"[\\`*_\[\]~|#>]")
-# Somebody, everybody (also within a word, for clients that look for no more), and Slack's forms.
-_CALLS = re.compile(r"[@<]")
+# Mentions (also within a word, for clients that look for no more), Slack's forms, entities, emoji, URLs without
+# brackets, formulas.
+_ACTIVE = re.compile(r"[@<&:$]|www(?=\.)", re.IGNORECASE)
 _FENCE = re.compile(r"``(?=`)")
 _TICKS = re.compile(r"`(?=`)")
 # Characters that belong to the one before them: marks, joiners, variation selectors, skin tones.
@@ -74,7 +76,7 @@ def _continues(text: str, index: int) -> bool:
 def plain(text: str, length: int) -> str:
     """One line of text as it was written, at most ``length`` characters of it."""
     escaped = _ESCAPED.sub(lambda found: "\\" + found[0], cut(one_line(text), length))
-    return _CALLS.sub(lambda found: found[0] + JOINER, escaped)
+    return _ACTIVE.sub(lambda found: found[0] + JOINER, escaped)
 
 
 def code(text: str, length: int) -> str:
@@ -100,8 +102,7 @@ def block(text: str, length: int) -> str:
 
 def link(text: str, url: str) -> str:
     """``[text](url)`` with text that was made by :func:`plain`; the text alone where the URL is none."""
-    found = _URL.fullmatch(url)
-    if not found:
+    if not _URL.fullmatch(url) or clean(url) != url:
         return text
     safe = url.replace("(", "%28").replace(")", "%29").replace("[", "%5B").replace("]", "%5D")
     return f"[{text}]({safe})"

@@ -11,6 +11,7 @@ import json
 import ssl
 import typing as t
 import urllib.error
+import urllib.parse
 import urllib.request
 
 TIMEOUT = 10.0
@@ -19,6 +20,10 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 LONGEST = 3600.0
 # How often one message may be refused, about an hour, before it is given up.
 REFUSALS = 60
+# How much of an answer is read, and how much of its reason is logged.
+_ANSWER, _REASON = 1024, 200
+# What Mattermost answers with status 400 although the message is good ("id" of its errors).
+_ADDRESS_ERRORS = tuple(f"web.incoming_webhook.{what}." for what in ("invalid", "channel", "user"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +40,20 @@ class Later:
 
 
 @dataclasses.dataclass(frozen=True)
-class Refused:
-    """Mattermost answers, but does not take this message for this channel."""
+class Closed:
+    """Mattermost answers, but lets nothing into this channel by this webhook."""
 
     reason: str
 
 
-Result = Delivered | Later | Refused
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """Mattermost does not take this message."""
+
+    reason: str
+
+
+Result = Delivered | Later | Closed | Refused
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -64,36 +76,62 @@ def send(url: str, post: t.Mapping[str, str], using: urllib.request.OpenerDirect
     request = urllib.request.Request(
         url, json.dumps(post, ensure_ascii=False).encode(), {"Content-Type": "application/json"}, method="POST")
     try:
-        with using.open(request, timeout=timeout) as response:
-            response.read(1024)
-            return Delivered()
+        response: t.Any = using.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        with error:
-            said = error.read(1024)
-        return _judge(error.code, error.headers.get("Retry-After"), _words(said))
+        response = error
     except urllib.error.URLError as error:
-        return Later(f"it cannot be reached: {error.reason}")
+        return Later(f"it cannot be reached: {_without_path(str(error.reason), url)}")
     except (OSError, http.client.HTTPException) as error:
         return Later(f"it cannot be reached: {type(error).__name__}")
+    with response:
+        return _judge(response.status, response.headers.get("Retry-After"), _read(response), url)
 
 
-def _words(body: bytes) -> str:
-    """What Mattermost says of an error."""
+def _read(response: t.Any) -> bytes | None:
+    """The beginning of the body; None if the connection failed before it came."""
     try:
-        document = json.loads(body)
-    except ValueError:
-        return ""
-    said = document.get("message") if isinstance(document, dict) else None
-    return " ".join(said.split())[:200] if isinstance(said, str) else ""
+        body: bytes = response.read(_ANSWER)
+    except (OSError, http.client.HTTPException):
+        return None
+    # A connection that is closed early is no error of read(); length is what is still to come.
+    return None if len(body) < _ANSWER and response.length else body
 
 
-def _judge(status: int, after: str | None, words: str) -> Result:
-    reason = f"status {status}" + (f": {words}" if words else "")
+def _judge(status: int, retry_after: str | None, body: bytes | None, url: str) -> Result:
+    """What an answer means for the message, its channel and the whole webhook."""
+    if 200 <= status < 300:
+        # Without the body it is not known who answered, but a message that comes twice is worse.
+        if body is None or body.strip() == b"ok":
+            return Delivered()
+        return Closed(f"status {status}, but not as Mattermost answers: is the URL that of an incoming webhook?")
+    identifier, explanation = _error(body or b"")
+    explanation = _without_path(explanation, url)[:_REASON]
+    reason = f"status {status}" + (f": {explanation}" if explanation else "")
     if status in (408, 425, 429) or status >= 500:
         # The other form of Retry-After, a date, is not used by Mattermost.
-        seconds = float(after) if after and after.isascii() and after.isdigit() and len(after) < 9 else 0.0
+        after = retry_after or ""
+        seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 9 else 0.0
         return Later(reason, min(seconds, LONGEST))
-    return Refused(reason)
+    if status in (400, 413) and not identifier.startswith(_ADDRESS_ERRORS):
+        return Refused(reason)
+    return Closed(reason)
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    """``id`` and ``message`` of an error of Mattermost; empty where the body is none."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    found = (document.get(name) if isinstance(document, dict) else None for name in ("id", "message"))
+    identifier, explanation = (" ".join(one.split()) if isinstance(one, str) else "" for one in found)
+    return identifier, explanation
+
+
+def _without_path(reason: str, url: str) -> str:
+    """A reason without what makes the URL a secret, whoever quoted it."""
+    path = urllib.parse.urlsplit(url).path
+    return reason.replace(path, "...") if path.strip("/") else reason
 
 
 def pause(failures: int) -> float:

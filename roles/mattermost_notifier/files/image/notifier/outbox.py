@@ -23,13 +23,18 @@ CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, webhook TEXT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL,
     subject TEXT NOT NULL, post TEXT NOT NULL, at REAL NOT NULL, refusals INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS lanes ON outbox (webhook, channel, id);
-CREATE TABLE IF NOT EXISTS seen (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS accepted (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE, at REAL NOT NULL, message INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS messages ON accepted (message);
 CREATE TABLE IF NOT EXISTS memory (
     id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trial (id INTEGER PRIMARY KEY, content BLOB NOT NULL);
 """
-# How much is known of deliveries, and of branches whose pipelines failed, however many come.
-SEEN_LIMIT, MEMORY_LIMIT = 100_000, 10_000
+# How much is known of deliveries, and of branches' pipelines, however many come.
+ACCEPTED_LIMIT, MEMORY_LIMIT = 100_000, 10_000
+# Bytes; about what a message may have.
+_TRIAL = 16384
+_COLUMNS = "id, webhook, channel, kind, subject, post, at, refusals"
 
 T = t.TypeVar("T")
 
@@ -90,7 +95,7 @@ class Outbox:
         return job.result
 
     def _do(self, jobs: list[_Job[t.Any]]) -> None:
-        """All of it, or where the disk is sick none; a job that finds no room is undone alone."""
+        """All of it, or where the disk is sick none; a job that fails for a reason of its own is undone alone."""
         execute, complete = self._database.execute, False
         try:
             execute("BEGIN IMMEDIATE")
@@ -98,7 +103,9 @@ class Outbox:
                 execute("SAVEPOINT job")
                 try:
                     job.result = job.work()
-                except Full as error:
+                except sqlite3.Error:
+                    raise
+                except Exception as error:  # noqa: BLE001 - it is raised again, by whoever waits for this job
                     job.error = error
                     execute("ROLLBACK TO job")
                 execute("RELEASE job")
@@ -118,15 +125,10 @@ class Outbox:
 
     # What follows is for use in a transaction.
 
-    def is_new(self, identity: str, now: float, window: float) -> bool:
-        """Whether a delivery did not come before; from now on it did."""
-        execute = self._database.execute
-        found = execute("SELECT at FROM seen WHERE identity = ?", (identity,)).fetchone()
-        if found and found[0] > now - window:
-            return False
-        execute("INSERT OR REPLACE INTO seen (identity, at) VALUES (?, ?)", (identity, now))
-        execute("DELETE FROM seen WHERE id <= (SELECT max(id) FROM seen) - ?", (SEEN_LIMIT,))
-        return True
+    def accepted(self, identity: str, since: float) -> bool:
+        """Whether a delivery became a message, after ``since``, that was not lost."""
+        return self._database.execute(
+            "SELECT 1 FROM accepted WHERE identity = ? AND at > ?", (identity, since)).fetchone() is not None
 
     def recall(self, subject: str) -> str:
         """What is remembered; "" for nothing."""
@@ -134,51 +136,72 @@ class Outbox:
         return str(row[0]) if row else ""
 
     def remember(self, subject: str, value: str) -> None:
-        """Remember it, or with "" forget it."""
+        """For :meth:`recall`."""
         execute = self._database.execute
-        if value:
-            execute("INSERT OR REPLACE INTO memory (subject, value) VALUES (?, ?)", (subject, value))
-            execute("DELETE FROM memory WHERE id <= (SELECT max(id) FROM memory) - ?", (MEMORY_LIMIT,))
-        else:
-            execute("DELETE FROM memory WHERE subject = ?", (subject,))
+        execute("INSERT OR REPLACE INTO memory (subject, value) VALUES (?, ?)", (subject, value))
+        execute("DELETE FROM memory WHERE id <= (SELECT max(id) FROM memory) - ?", (MEMORY_LIMIT,))
 
-    def add(self, webhook: str, kind: str, subject: str, post: t.Mapping[str, str], now: float, limit: int) -> None:
-        """One more message, after all others; raises :class:`Full` if ``limit`` wait."""
-        (waiting,) = self._database.execute("SELECT count(*) FROM outbox").fetchone()
+    def add(self, webhook: str, kind: str, subject: str, post: t.Mapping[str, str], now: float, limit: int,
+            identity: str = "") -> None:
+        """One more message, after all others, and of which delivery; raises :class:`Full` if ``limit`` wait."""
+        execute = self._database.execute
+        (waiting,) = execute("SELECT count(*) FROM outbox").fetchone()
         if waiting >= limit:
             raise Full(f"{limit} messages wait, and no more may")
-        self._database.execute(
+        message = execute(
             "INSERT INTO outbox (webhook, channel, kind, subject, post, at) VALUES (?, ?, ?, ?, ?, ?)",
-            (webhook, post.get("channel", ""), kind, subject, json.dumps(post, ensure_ascii=False), now))
+            (webhook, post.get("channel", ""), kind, subject, json.dumps(post, ensure_ascii=False), now)).lastrowid
+        if identity:
+            execute("INSERT OR REPLACE INTO accepted (identity, at, message) VALUES (?, ?, ?)",
+                    (identity, now, message))
+            execute("DELETE FROM accepted WHERE id <= (SELECT max(id) FROM accepted) - ?", (ACCEPTED_LIMIT,))
+
+    def _lose(self, messages: t.Iterable[Waiting]) -> None:
+        """Remove them as if they had not come, so that they may come again."""
+        execute = self._database.execute
+        for one in messages:
+            execute("DELETE FROM outbox WHERE id = ?", (one.id,))
+            execute("DELETE FROM accepted WHERE message = ?", (one.id,))
+            execute("DELETE FROM memory WHERE subject = ?", (one.subject,))
+
+    def _read(self, where: str, *values: t.Any) -> list[Waiting]:
+        rows = self._database.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where} ORDER BY id", values)
+        return [Waiting(*row[:5], json.loads(row[5]), *row[6:]) for row in rows]
 
     # What follows makes its own.
 
     def heads(self, webhook: str) -> list[Waiting]:
         """The first message of each channel, the oldest first."""
-        def read() -> list[Waiting]:
-            rows = self._database.execute(
-                "SELECT id, webhook, channel, kind, subject, post, at, refusals FROM outbox WHERE id IN "
-                "(SELECT min(id) FROM outbox WHERE webhook = ? GROUP BY channel) ORDER BY id", (webhook,))
-            return [Waiting(*row[:5], json.loads(row[5]), *row[6:]) for row in rows]
-        return self.transaction(read)
+        return self.transaction(lambda: self._read(
+            "id IN (SELECT min(id) FROM outbox WHERE webhook = ? GROUP BY channel)", webhook))
 
-    def remove(self, id: int) -> None:
-        """It was delivered, or never will be."""
-        self.transaction(lambda: self._database.execute("DELETE FROM outbox WHERE id = ?", (id,)))
+    def delivered(self, message: Waiting) -> None:
+        """Mattermost has it."""
+        self.transaction(lambda: self._database.execute("DELETE FROM outbox WHERE id = ?", (message.id,)))
 
-    def drop_others(self, webhooks: t.Collection[str]) -> list[str]:
-        """Remove what is for none of these; for whom it was."""
-        def drop() -> list[str]:
-            others = [str(name) for (name,) in self._database.execute("SELECT DISTINCT webhook FROM outbox")
-                      if name not in webhooks]
-            self._database.executemany("DELETE FROM outbox WHERE webhook = ?", [(name,) for name in others])
+    def lose(self, message: Waiting) -> None:
+        """It never will be delivered, unless it comes again."""
+        self.transaction(lambda: self._lose([message]))
+
+    def lose_others(self, webhooks: t.Collection[str]) -> list[Waiting]:
+        """Lose what is for none of these."""
+        def lose() -> list[Waiting]:
+            others = self._read(f"webhook NOT IN ({', '.join('?' * len(webhooks))})", *webhooks)
+            self._lose(others)
             return others
-        return self.transaction(drop)
+        return self.transaction(lose)
 
-    def refused(self, id: int) -> None:
+    def refused(self, message: Waiting) -> None:
         """Mattermost did not take it."""
         self.transaction(
-            lambda: self._database.execute("UPDATE outbox SET refusals = refusals + 1 WHERE id = ?", (id,)))
+            lambda: self._database.execute("UPDATE outbox SET refusals = refusals + 1 WHERE id = ?", (message.id,)))
+
+    def try_to_write(self) -> None:
+        """Write what a message needs, and remove it; each is on disk before this returns."""
+        execute = self._database.execute
+        self.transaction(lambda: execute(
+            "INSERT OR REPLACE INTO trial (id, content) VALUES (1, zeroblob(?))", (_TRIAL,)))
+        self.transaction(lambda: execute("DELETE FROM trial"))
 
     def state(self) -> dict[str, tuple[int, float]]:
         """How many messages of each webhook wait, and since when the first does."""

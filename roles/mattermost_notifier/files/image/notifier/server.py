@@ -21,7 +21,7 @@ import prometheus_client
 from prometheus_client.core import GaugeMetricFamily
 
 from . import mattermost
-from .courier import Courier, Round
+from .courier import Courier, CourierThread
 from .events import Event
 from .handler import Delivery, Ignored, Message, Outcome, decide, identity, receive
 from .outbox import Full, Outbox, Waiting
@@ -56,20 +56,21 @@ class Application:
         for outcome in ("queued", "ignored", "rejected", "failed"):
             self._events.labels(outcome)
         self._using = using
-        self._rounds: dict[str, Round] = {}
+        self._couriers: dict[str, CourierThread] = {}
         # How often settings were taken.
         self._generation = 0
 
-    def _round(self, webhook: str) -> Round:
+    def _courier_thread(self, webhook: str) -> CourierThread:
         def send(post: t.Mapping[str, str]) -> mattermost.Result:
             # Asked for anew each time, because it may change.
             url = self._settings.webhooks.get(webhook)
             return mattermost.send(url, post, self._using) if url else mattermost.Later("there is no such webhook")
 
-        for result in ("delivered", "later", "refused", "given_up", "expired"):
+        for result in ("delivered", "later", "closed", "refused", "given_up", "expired", "dropped"):
             self._posts.labels(webhook, result)
-        courier = Courier(webhook, self._outbox, send, lambda: self._settings.max_age, self._report)
-        return Round(courier, self._clock, _sick)
+        courier = Courier(webhook, self._outbox, send, lambda: self._settings.max_age, self._report, self._clock)
+        return CourierThread(
+            courier, time.monotonic, lambda reason: log(webhook=webhook, outcome="sick", reason=reason))
 
     def _report(self, result: str, message: Waiting, reason: str) -> None:
         self._posts.labels(message.webhook, result).inc()
@@ -82,25 +83,25 @@ class Application:
 
     def change(self, settings: Settings) -> None:
         """From now on by these settings. Messages to a webhook that is no longer there can never be delivered."""
-        for name in set(self._rounds) - set(settings.webhooks):
+        for name in set(self._couriers) - set(settings.webhooks):
             # It finishes what it sends.
-            self._rounds.pop(name).end()
+            self._couriers.pop(name).end()
         self._settings = settings
-        for name in self._outbox.drop_others(settings.webhooks):
-            log(webhook=name, outcome="given_up", reason="there is no such webhook any more")
-        for name in set(settings.webhooks) - set(self._rounds):
-            self._rounds[name] = self._round(name)
-            self._rounds[name].start()
-        for one in self._rounds.values():
-            one.wake()
+        for message in self._outbox.lose_others(settings.webhooks):
+            self._report("dropped", message, "there is no such webhook any more")
+        for name in settings.webhooks:
+            if name not in self._couriers or not self._couriers[name].is_alive():
+                self._couriers[name] = self._courier_thread(name)
+                self._couriers[name].start()
+            self._couriers[name].wake(anew=True)
         self._generation += 1
 
     def end(self, seconds: float = 12.0) -> None:
         """Finish what is being sent."""
-        for one in self._rounds.values():
-            one.end()
-        for one in self._rounds.values():
-            one.join(seconds)
+        for courier in self._couriers.values():
+            courier.end()
+        for courier in self._couriers.values():
+            courier.join(seconds)
 
     def collect(self) -> t.Iterator[t.Any]:
         """How many messages wait, and since when; asked by Prometheus' client."""
@@ -122,7 +123,7 @@ class Application:
 
     def __call__(self, environ: dict[str, t.Any], start: Start) -> list[bytes]:
         """WSGI (PEP 3333)."""
-        path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "")
+        path, method = environ.get("PATH_INFO", "").rstrip("/"), environ.get("REQUEST_METHOD", "")
         if path in PATHS:
             return self._hook(PATHS[path], environ, start) if method == "POST" else _answer(
                 start, 405, "only POST is for this", ("Allow", "POST"))
@@ -149,9 +150,9 @@ class Application:
         if isinstance(outcome, Message):
             self._events.labels("queued").inc()
             # It may have gone by a change since.
-            one = self._rounds.get(outcome.webhook)
-            if one is not None:
-                one.wake()
+            courier = self._couriers.get(outcome.webhook)
+            if courier is not None:
+                courier.wake()
             return _answer(start, 202, "queued")
         if isinstance(outcome, Ignored):
             self._events.labels("ignored").inc()
@@ -170,29 +171,34 @@ class Application:
         return self._outbox.transaction(lambda: self._keep(event, name, now))
 
     def _keep(self, event: Event, name: str, now: float) -> Outcome:
-        if name and not self._outbox.is_new(name, now, self._settings.replay_window):
+        if name and self._outbox.accepted(name, now - self._settings.replay_window):
             return Ignored("it came before")
         outcome = decide(event, self._settings, self._outbox.recall)
         if isinstance(outcome, Message):
-            self._outbox.add(outcome.webhook, outcome.kind, outcome.key, outcome.post, now, self._settings.queue_limit)
+            self._outbox.add(outcome.webhook, outcome.kind, outcome.key, outcome.post, now, self._settings.queue_limit,
+                             name)
         if outcome.memory:
             self._outbox.remember(*outcome.memory)
         return outcome
 
     def _health(self, start: Start) -> list[bytes]:
+        error = self._health_error()
+        return _answer(start, 503 if error else 200, error or "well", generation=self._generation)
+
+    def _health_error(self) -> str:
+        """Why an event could not be kept, or not be told by this program; "" if it can."""
         # A copy: a change of settings may come in between.
-        stopped = [one.name for one in list(self._rounds.values()) if not one.is_alive()]
-        if stopped:
-            return _answer(start, 503, f"not at work: {', '.join(stopped)}")
+        for courier in list(self._couriers.values()):
+            if courier.error or not courier.is_alive():
+                return f"not at work: {courier.name}{courier.error and ': '}{courier.error}"
         try:
-            self._outbox.state()
+            self._outbox.try_to_write()
+            waiting = sum(count for count, _since in self._outbox.state().values())
         except sqlite3.Error as error:
-            return _answer(start, 503, f"the outbox cannot be read: {error}")
-        return _answer(start, 200, "well", generation=self._generation)
-
-
-def _sick(reason: str) -> None:
-    log(outcome="sick", reason=f"the outbox cannot be used: {reason}")
+            return f"the outbox cannot be written: {error}"
+        if waiting >= self._settings.queue_limit:
+            return f"{waiting} messages wait, and no more may (mattermost_notifier_queue_limit)"
+        return ""
 
 
 def _answer(start: Start, status: int, message: str, *headers: tuple[str, str], **more: t.Any) -> list[bytes]:

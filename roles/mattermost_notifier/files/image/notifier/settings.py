@@ -10,13 +10,14 @@ import binascii
 import dataclasses
 import fnmatch
 import json
+import re
 import string
 import typing as t
 import urllib.parse
 
 from . import texts
 
-DAY = 86400.0
+HOUR, DAY = 3600, 86400
 
 
 class SettingsError(Exception):
@@ -75,8 +76,17 @@ class Settings:
     limit: int = 16383
     body_limit: int = 2**20
     queue_limit: int = 10_000
-    max_age: float = 3 * DAY
-    replay_window: float = DAY
+    queue_hours: int = 72
+    replay_window: int = DAY
+
+    @property
+    def max_age(self) -> int:
+        """For how many seconds a message may wait."""
+        return self.queue_hours * HOUR
+
+    def name(self, handles: t.Iterable[str]) -> str:
+        """What somebody is called here; "" for whom ``authors`` does not name."""
+        return next((self.authors[one] for one in handles if one in self.authors), "")
 
     def template(self, kind: str) -> tuple[str, ...]:
         """The lines of an event's message."""
@@ -84,11 +94,20 @@ class Settings:
 
 
 _NUMBERS = {"excerpt": (0, 4000), "limit": (1000, 65535), "body_limit": (1024, 2**25), "queue_limit": (1, 10**6),
-            "max_age": (60, 90 * DAY), "replay_window": (60, 30 * DAY)}
+            "queue_hours": (1, 2160), "replay_window": (60, 30 * DAY)}
 _ROUTE_LISTS = ("events", "projects", "branches", "authors", "labels", "exclude_projects", "exclude_branches",
                 "exclude_authors", "exclude_labels")
 _PUBLIC = ("routes", "language", "authors", "templates", "username", "icon_url", *_NUMBERS)
 _SECRET = ("gitlab_tokens", "signing_tokens", "deploy_tokens", "webhooks")
+# What has no variable of its own in the role.
+_OVERRIDES = ("limit", "body_limit", "replay_window")
+# What can stand in a header, and in the first line of a request.
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+def variable(name: str) -> str:
+    """What the role calls a setting."""
+    return f"mattermost_notifier_config_overrides.{name}" if name in _OVERRIDES else f"mattermost_notifier_{name}"
 
 
 def load(public: str, secret: str) -> Settings:
@@ -97,10 +116,9 @@ def load(public: str, secret: str) -> Settings:
     Raises :class:`SettingsError`, which quotes no secret.
     """
     problems: list[str] = []
-    documents = [_document(text, name, known, problems) for text, name, known in (
-        (public, "the settings", _PUBLIC), (secret, "the secrets", _SECRET))]
-    found = _Reader(*documents, problems)
-    settings = found.settings()
+    reader = _Reader(_document(public, "the settings", _PUBLIC, problems),
+                     _document(secret, "the secrets", _SECRET, problems), problems)
+    settings = reader.settings()
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
@@ -116,7 +134,8 @@ def _document(text: str, name: str, known: t.Collection[str], problems: list[str
     if not isinstance(document, dict):
         problems.append(f"{name} have to be an object.")
         return {}
-    problems.extend(f"{name} have no '{key}'; there are {', '.join(known)}." for key in document if key not in known)
+    problems.extend(f"{name} have no '{key}': remove it from mattermost_notifier_config_overrides, or use one of "
+                    f"{', '.join(known)}." for key in document if key not in known)
     return document
 
 
@@ -133,114 +152,139 @@ class _Reader:
         webhooks = self.webhooks()
         language = self.public.get("language", default.language)
         if language not in texts.TEMPLATES:
-            self.problems.append(f"language is '{language}'; there are {', '.join(texts.TEMPLATES)}.")
+            self.problems.append(
+                f"{variable('language')} is '{language}'; use one of {', '.join(texts.TEMPLATES)}.")
             language = default.language
-        tokens = self.texts(self.secret, "gitlab_tokens")
+        tokens = self.tokens("gitlab_tokens")
         signing = self.signing_keys()
         if not tokens and not signing:
-            self.problems.append("gitlab_tokens and signing_tokens are both empty: anybody could say anything.")
+            self.problems.append(f"{variable('gitlab_tokens')} and {variable('signing_tokens')} are both empty, so "
+                                 "anybody could say anything: declare a token, and use it in GitLab.")
         return Settings(
-            gitlab_tokens=tokens, signing_keys=signing, deploy_tokens=self.texts(self.secret, "deploy_tokens"),
+            gitlab_tokens=tokens, signing_keys=signing, deploy_tokens=self.tokens("deploy_tokens"),
             webhooks=webhooks, routes=self.routes(webhooks), language=language,
             authors=self.mapping("authors"), templates=self.templates(language),
-            username=self.text("username"), icon_url=self.text("icon_url"),
+            username=self.string("username"), icon_url=self.string("icon_url"),
             **{name: self.number(name, getattr(default, name)) for name in _NUMBERS})
 
-    def text(self, name: str) -> str:
+    def string(self, name: str) -> str:
         value = self.public.get(name, "")
         if not isinstance(value, str):
-            self.problems.append(f"{name} has to be a text.")
+            self.problems.append(f"{variable(name)} has to be a text: quote it.")
             return ""
         return value
 
-    def number(self, name: str, default: t.Any) -> t.Any:
+    def number(self, name: str, default: int) -> int:
         value, (low, high) = self.public.get(name, default), _NUMBERS[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            self.problems.append(f"{name} has to be a number between {low:g} and {high:g}.")
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            # Some versions of Ansible make texts of all that an expression gives.
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.problems.append(f"{variable(name)} has to be a whole number between {low} and {high}.")
             return default
         return value
 
     def mapping(self, name: str) -> dict[str, str]:
         value = self.public.get(name, {})
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-            self.problems.append(f"{name} has to be an object whose values are texts.")
+            self.problems.append(f"{variable(name)} has to be an object whose values are texts: quote them.")
             return {}
         return value
 
-    def texts(self, document: dict[str, t.Any], name: str, where: str = "") -> tuple[str, ...]:
+    def strings(self, document: dict[str, t.Any], name: str, where: str = "") -> tuple[str, ...]:
         value = document.get(name, [])
         if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-            self.problems.append(f"{where}{name} has to be a list of texts, none of them empty.")
+            self.problems.append(f"{where or variable(name)} has to be a list of texts, none of them empty.")
             return ()
         return tuple(value)
 
+    def tokens(self, name: str) -> tuple[str, ...]:
+        found = self.strings(self.secret, name)
+        self.problems.extend(
+            f"{variable(name)}: token {number} has white space, a control character or a letter beyond ASCII, which no "
+            "header can have: remove it, or make another one with openssl rand -hex 32."
+            for number, token in enumerate(found, start=1) if not _VISIBLE.fullmatch(token))
+        return found
+
     def signing_keys(self) -> tuple[bytes, ...]:
         keys = []
-        for number, token in enumerate(self.texts(self.secret, "signing_tokens"), start=1):
+        for number, token in enumerate(self.strings(self.secret, "signing_tokens"), start=1):
             try:
                 # Standard Webhooks: the prefix is no part of the key.
                 key = base64.b64decode(token.removeprefix("whsec_"), validate=True)
             except (binascii.Error, ValueError):
                 key = b""
             if len(key) < 16:
-                self.problems.append(f"signing token {number} is not what GitLab shows: whsec_ and then base64.")
+                self.problems.append(f"{variable('signing_tokens')}: token {number} is not what GitLab shows, whsec_ "
+                                     "and then base64: copy it again.")
             keys.append(key)
         return tuple(keys)
 
     def webhooks(self) -> dict[str, str]:
         value = self.secret.get("webhooks", {})
         if not isinstance(value, dict) or not value:
-            self.problems.append("webhooks has to be an object with at least one name and its URL.")
+            self.problems.append(f"{variable('webhooks')} has to be an object with at least one name and its URL.")
             return {}
-        for name, url in value.items():
-            parts = urllib.parse.urlsplit(url) if isinstance(url, str) else None
-            if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-                self.problems.append(f"webhook {name} is no URL that begins with https:// or http://.")
+        self.problems.extend(
+            f"{variable('webhooks')}.{name} is no URL of ASCII that begins with https:// or http://: copy it from "
+            "Mattermost's list of incoming webhooks." for name, url in value.items() if not _is_url(url))
         return value
 
     def routes(self, webhooks: t.Collection[str]) -> tuple[Route, ...]:
         value = self.public.get("routes", [{}])
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            self.problems.append("routes has to be a list of objects.")
+            self.problems.append(f"{variable('routes')} has to be a list of objects.")
             return ()
         return tuple(self.route(number, one, webhooks) for number, one in enumerate(value, start=1))
 
     def route(self, number: int, given: dict[str, t.Any], webhooks: t.Collection[str]) -> Route:
-        known = [field.name for field in dataclasses.fields(Route)]
+        known, where = [field.name for field in dataclasses.fields(Route)], f"{variable('routes')}, route {number}"
         self.problems.extend(
-            f"route {number} has no '{key}'; there are {', '.join(known)}." for key in given if key not in known)
-        lists = {name: self.texts(given, name, f"route {number}: ") for name in _ROUTE_LISTS if name in given}
+            f"{where} has no '{key}'; there are {', '.join(known)}." for key in given if key not in known)
+        lists = {name: self.strings(given, name, f"{where}: {name}") for name in _ROUTE_LISTS if name in given}
         for glob in lists.get("events", ()):
             if not _any([glob], texts.KINDS):
                 self.problems.append(
-                    f"route {number}: no event is called '{glob}'; there are {', '.join(texts.KINDS)}.")
+                    f"{where}: no event is called '{glob}'; there are {', '.join(texts.KINDS)}.")
         drafts, webhook, channel = (given.get(name, getattr(Route, name)) for name in ("drafts", "webhook", "channel"))
         if not isinstance(drafts, bool):
-            self.problems.append(f"route {number}: drafts has to be true or false.")
+            self.problems.append(f"{where}: drafts has to be true or false.")
         if not isinstance(channel, str):
-            self.problems.append(f"route {number}: channel has to be a text.")
+            self.problems.append(f"{where}: channel has to be a text.")
         if webhooks and webhook not in webhooks:
-            self.problems.append(f"route {number}: there is no webhook '{webhook}'; there are {', '.join(webhooks)}.")
+            self.problems.append(f"{where}: there is no webhook '{webhook}'; there are {', '.join(webhooks)}.")
         return Route(**lists, drafts=drafts is True, webhook=str(webhook), channel=str(channel))
 
     def templates(self, language: str) -> dict[str, tuple[str, ...]]:
         value, found = self.public.get("templates", {}), {}
         if not isinstance(value, dict):
-            self.problems.append("templates has to be an object.")
+            self.problems.append(f"{variable('templates')} has to be an object.")
             return {}
         for kind, lines in value.items():
             if kind not in texts.KINDS:
-                self.problems.append(f"templates: no event is called '{kind}'; there are {', '.join(texts.KINDS)}.")
+                self.problems.append(
+                    f"{variable('templates')}: no event is called '{kind}'; there are {', '.join(texts.KINDS)}.")
             elif not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
-                self.problems.append(f"templates: {kind} has to be a list of lines.")
+                self.problems.append(f"{variable('templates')}.{kind} has to be a list of lines.")
             else:
                 known = texts.placeholders(texts.TEMPLATES[language][kind]) | texts.FIELDS[kind.partition(".")[0]]
-                self.problems.extend(f"templates: {kind}: {why}" for line in lines for why in _misused(line, known))
+                self.problems.extend(f"{variable('templates')}.{kind}: {error}" for line in lines
+                                     for error in _template_errors(line, known))
                 found[kind] = tuple(lines)
         return found
 
 
-def _misused(line: str, known: t.Collection[str]) -> list[str]:
+def _is_url(url: t.Any) -> bool:
+    """Whether it can be posted to."""
+    try:
+        parts = urllib.parse.urlsplit(url) if isinstance(url, str) and _VISIBLE.fullmatch(url) else None
+        # Asking for the port is what tells that it is none.
+        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _template_errors(line: str, known: t.Collection[str]) -> list[str]:
     """What is wrong with a line of a template."""
     try:
         parts = list(string.Formatter().parse(line))

@@ -107,6 +107,6 @@ def placeholders(lines: t.Iterable[str]) -> frozenset[str]:
 
 
 def fill(lines: t.Iterable[str], values: t.Mapping[str, str]) -> str:
-    """The message: each line whose placeholders all have something to say."""
+    """The message: each line whose placeholders all have something to say; "" if none has."""
     return "\n".join(line.format_map(values) for line in lines
                      if all(values.get(name) for name in placeholders([line])))
