@@ -469,11 +469,12 @@ def list_nodes(args: argparse.Namespace) -> None:
 def changes(args: argparse.Namespace) -> None:
     """The files that differ, as docker diff prints them, without what any login or run leaves behind."""
     # dpkg's own timer fills /var/backups at midnight.
-    passing = ("/root/.ansible", "/home/deploy/.ansible", "/root/.bash_history", "/tmp", "/var/tmp", "/run",
+    passing = ("/root/.ansible", "/root/.bash_history", "/tmp", "/var/tmp", "/run",
                "/var/log", "/dev", "/var/lib/systemd", "/var/cache/ldconfig", "/var/backups")
     container = Node(args.lab, args.node).container
     lines = [line for line in docker("diff", container).splitlines()
-             if not any(f"{line[2:]}/".startswith(f"{item}/") for item in passing) and "__pycache__" not in line]
+             if not any(f"{line[2:]}/".startswith(f"{item}/") for item in passing)
+             and not {"__pycache__", ".ansible"} & set(line[2:].split("/"))]
     # A directory listed as changed says no more than that something below it is listed too.
     changed = "\n".join(line[2:] for line in lines if line.startswith("C "))
     test = 'while read -r path; do [ -d "$path" ] && echo "$path"; done; true'
