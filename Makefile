@@ -87,6 +87,7 @@ prove: ## list the promises that can be proved (they need Docker and mmdebstrap,
 	@echo "make prove-ci      a commit becomes a release that serves, by examples/pipeline, and a failing test stops it"
 	@echo "make prove-notifier   Mattermost is told what happens in GitLab: once, in order, and nothing else"
 	@echo "make prove-upgrade   the previous release, then this one: nothing is lost, nothing restarted, nobody goes back"
+	@echo "make prove-production   inventories/prod on three hosts over SSH: secrets, ports, faults of a run, teardown"
 	@echo "make prove-spring  20 deployments of a Spring Boot service under load, over TLS to MySQL"
 
 prove-%: $(VENV)/.development

@@ -316,6 +316,12 @@ def prove_upgrade(stage: Stage) -> None:
     stage.check(sys.executable, "tests/prove/upgrade.py")
 
 
+def prove_production(stage: Stage) -> None:
+    """inventories/prod on three hosts, from bare nodes to a teardown; skipped as for prove-kafka."""
+    if from_maven(stage, FROM_MAVEN["site"]):
+        stage.check(sys.executable, "tests/prove/production.py", "--without", "upgrade")
+
+
 def prove_spring(stage: Stage) -> None:
     """20 deployments of the Spring example under load; skipped where Maven reaches no repository."""
     stage.check(sys.executable, "tests/prove/spring.py")
@@ -325,11 +331,12 @@ MOLECULE = {f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS
 STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
+    "prove-production": prove_production,
     "molecule-site": MOLECULE["molecule-site"],
     "molecule-app_blue_green": MOLECULE["molecule-app_blue_green"],
     # The longest of all, but not beside the first, which works on the machine itself.
     "integration": integration,
-    **MOLECULE,
+    **{name: work for name, work in MOLECULE.items() if name != "molecule-site_three"},
     "matrix": matrix,
     "artifact": artifact,
     "browser": browser,
@@ -342,6 +349,8 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
     "prove-kafka": prove_kafka, "prove-elk": prove_elk,
     "prove-ci": prove_ci, "prove-notifier": prove_notifier, "prove-upgrade": prove_upgrade,
+    # What prove-production begins with.
+    "molecule-site_three": MOLECULE["molecule-site_three"],
 }
 
 
