@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 import yaml
+from ansible_collections.mooring.stack.plugins.module_utils._collection_version import Version
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
@@ -216,3 +217,14 @@ def test_yaml_booleans_and_document_starts():
     for path in files():
         if path.suffix in (".yml", ".yaml") and path.name not in ("galaxy.yml",) and "changelogs" not in path.parts:
             assert re.search(r"^---$", text(path), re.MULTILINE), path
+
+
+def test_a_version_is_a_release_or_on_its_way_to_the_next():
+    """docs/releasing.md: in the commit of a release its own, and between two of them one that ends with -dev."""
+    version = yaml.safe_load(text(ROOT / "galaxy.yml"))["version"]
+    releases = yaml.safe_load(text(ROOT / "changelogs" / "changelog.yaml"))["releases"]
+    if version in releases:
+        assert not list((ROOT / "changelogs" / "fragments").glob("*.yml"))
+    else:
+        assert version.endswith("-dev")
+        assert all(Version.parse(one) < Version.parse(version) for one in releases)
