@@ -79,15 +79,26 @@ def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0,
     temporary = (f"{path}.{secrets.token_hex(4)}" if shared else path) + TEMPORARY
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        if (uid, gid) != (os.geteuid(), os.getegid()):
-            os.fchown(descriptor, uid, gid)
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    os.replace(temporary, path)
+    with _naming(path):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if (uid, gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> t.Iterator[None]:
+    """Say of which file an error is: what fails to write to an open one does not know its name."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def make_directory(path: str, mode: int, uid: int = 0, gid: int = 0) -> None:

@@ -48,10 +48,10 @@ LAYOUTS: dict[str, Layout] = {
         "docker_engine", "data_stores", "kafka", "nginx_certbot", "app_blue_green", "monitoring", "elk", "jenkins_dood",
         "mattermost_notifier"])},
     "three": {
+        # First, because the first of the group monitoring is the server.
+        "watch-1": (13, ["docker_engine", "monitoring", "elk", "jenkins_dood"]),
         "data-1": (11, ["docker_engine", "data_stores", "kafka", "monitoring"]),
-        "app-1": (12, ["docker_engine", "nginx_certbot", "app_blue_green", "monitoring", "mattermost_notifier"]),
-        # The first of its group is the server.
-        "watch-1": (13, ["docker_engine", "monitoring", "elk", "jenkins_dood"])},
+        "app-1": (12, ["docker_engine", "nginx_certbot", "app_blue_green", "monitoring", "mattermost_notifier"])},
 }
 # Of the hosts, which is no Debian 13.
 RELEASES = {"watch-1": "bookworm"}

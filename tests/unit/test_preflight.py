@@ -772,6 +772,17 @@ def test_hosts_that_disagree_about_the_swarm():
     assert any("is another on two" in problem.line() for problem in judge(found))
 
 
+def test_a_deployment_says_nothing_of_other_components_of_the_host():
+    """It reads their variables as little as it touches them."""
+    found = inventory()
+    found.roles = {"app_blue_green": found.roles["app_blue_green"]}
+    read = {name for role in (*found.roles.values(), found.shared) for name in role.options}
+    for host in found.hosts:
+        assert {"kafka", "elk", "jenkins_dood", "mattermost_notifier", "monitoring"} <= host.groups
+        host.settings = {name: one for name, one in host.settings.items() if name in read}
+    assert [problem.line() for problem in judge(found)] == []
+
+
 def test_a_machine_that_only_runs_the_drift_check_needs_no_engine_and_may_be_small():
     small = {"memory": 1024**3, "mounts": {"/": 1024**3}}
     found = lines(facts=small, groups={"drift_schedule"})
