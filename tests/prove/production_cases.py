@@ -151,8 +151,8 @@ class Row(t.NamedTuple):
             "not restarted": self.restart != "unless-stopped", "Docker socket": self.socket}.items() if holds}
 
 
-# Files with secrets that no role declares as such: what docker login keeps, and what the health check of MySQL wrote when
-# it last got in, for the moment in which its password is being changed.
+# Files with secrets that no role declares as such: what docker login keeps, and what the health check of MySQL wrote
+# when it last got in, for the moment in which its password is being changed.
 FURTHER = {("/root/.docker/config.json", "600"), ("/opt/mooring/data_stores/run/mysqld/health.cnf", "600")}
 
 ALLOWED: dict[str, dict[str, str]] = {
