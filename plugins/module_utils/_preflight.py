@@ -1474,7 +1474,7 @@ def check_facts(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """What the machine itself says."""
     if host.unreadable:
         yield Problem(host.name, "ansible_host", "", f"the host cannot be read: {_one_line(host.unreadable)}",
-                      "Check its address, the login and that python3 is installed")
+                      "Check its address, the login, that it may use sudo, and that python3 is installed")
     facts = host.facts
     if facts is None:
         return

@@ -15,6 +15,7 @@ import tempfile
 import time
 import typing as t
 
+import commands
 import lab
 import prod
 from drift_site import Failed, expect
@@ -75,6 +76,12 @@ def deploys(hosts: Hosts) -> None:
         hosts.playbook("playbooks/rollback.yml").good("the rollback")
         hosts.site().good("a run in between")
     expect(not poll.errors, "requests were lost", poll.errors[:5])
+
+
+def documented(hosts: Hosts) -> None:
+    """Each command of the documentation that only looks at a host ends well on one of them."""
+    wrong = commands.look([node.container for node in hosts.nodes.values()])
+    expect(wrong == [], "commands that people are told end badly", "\n".join(wrong))
 
 
 def exposure(hosts: Hosts) -> None:
@@ -376,6 +383,7 @@ def teardown(hosts: Hosts) -> None:
 
 
 CASES: list[t.Callable[[Hosts], None]] = [
-    bare, converge, deploys, exposure, containers, cut, killed, registry, disk, rebooted, mirror, secrets, teardown]
+    bare, converge, deploys, documented, exposure, containers, cut, killed, registry, disk, rebooted, mirror, secrets,
+    teardown]
 
 __all__ = ["CASES", "Failed"]
