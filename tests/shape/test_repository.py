@@ -147,7 +147,9 @@ def test_only_applications_are_for_everybody(inventory):  # defect 42
     public = [route for value in variables.values() if isinstance(value, list)
               for route in value if isinstance(route, dict) and route.get("access") == "public"]
     # Webhooks have a token of their own.
-    assert public and all("application" in route or route["path"] == "/hooks/gitlab" for route in public)
+    webhooks = {"/hooks/gitlab", "/jenkins/project/"}
+    assert public and all("application" in route or route["path"] in webhooks for route in public)
+    assert all(route.get("methods") == ["POST"] for route in public if route["path"] == "/jenkins/project/")
 
 
 def test_both_inventories_name_the_same_secrets():
