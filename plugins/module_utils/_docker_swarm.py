@@ -21,6 +21,10 @@ PORT = 2377
 # Engines", which advises against more than seven).
 MOST_HOSTS = 7
 PLATFORM_LABEL = "mooring.platform"
+# From this version on a manager asks the leader for the swarm's own volumes, which an older leader does not know: then
+# nothing that looks at a volume works any more ("unknown method ListVolumes", tried with 20.10 and 26.1; Docker 23.0
+# release notes, cluster volumes).
+CLUSTER_VOLUMES = 23
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Member:
     name: str
     address: str
     answers: bool
+    engine: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +81,8 @@ class Swarm:
                        (node.get("ManagerStatus") or node["Status"]).get("Addr", "").partition(":")[0],
                        # "unknown" it is for some seconds after another manager took the lead.
                        node["Status"]["State"] != "down"
-                       and (node.get("ManagerStatus") or {}).get("Reachability") != "unreachable")
+                       and (node.get("ManagerStatus") or {}).get("Reachability") != "unreachable",
+                       (node["Description"].get("Engine") or {}).get("EngineVersion", ""))
                 for node in nodes))
 
 
@@ -121,7 +127,23 @@ def decide(now: Swarm, wish: Wish, found: bool, invited: bool) -> Plan:
         raise MooringError(
             f"This host is in a swarm with {', '.join(sorted(now.known - {wish.address}))}, none of which "
             "docker_engine_swarm lists. 'docker swarm leave' on it if that swarm is not needed, and run again.")
+    if mixed := unlike({member.name: member.engine for member in now.members if member.answers}):
+        raise MooringError(mixed)
     return Plan(notices=tuple(_notices(now, wish)))
+
+
+def unlike(engines: t.Mapping[str, str]) -> str:
+    """Why the engines of these hosts cannot be in one swarm; "" if they can. Who says no version is not judged."""
+    old, new = [], []
+    for host, version in sorted(engines.items()):
+        major = version.partition(".")[0]
+        if major.isdigit():
+            (old if int(major) < CLUSTER_VOLUMES else new).append(f"{host} ({version})")
+    if not old or not new:
+        return ""
+    return (f"The Docker engines of {', '.join(old)} and of {', '.join(new)} cannot be in one swarm: those before "
+            f"{CLUSTER_VOLUMES}.0 know nothing of its volumes, for which the others ask. Give all hosts the same: the "
+            "same release of the distribution, or docker_engine_source: upstream.")
 
 
 def left_behind(now: Swarm, address: str) -> tuple[Member, ...]:

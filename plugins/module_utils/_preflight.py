@@ -32,7 +32,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import (
 )
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
-from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import MOST_HOSTS
+from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import MOST_HOSTS, unlike
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._names import dns_label
 
@@ -632,6 +632,9 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
                                   f"Put {host.name} into the group {needed} in {hosts_file}")
 
 
+# Docker's version in distributions that keep one.
+ENGINES = {("debian", "12"): "20.10", ("debian", "13"): "26.1"}
+
 # Components that every host of a swarm may run: none of their services has a name that a network can hold only once.
 ON_EVERY_HOST = {"docker_engine", "distro_images", "drift_schedule", "monitoring"}
 
@@ -679,12 +682,26 @@ def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         if pool and base and base.overlaps(pool):
             yield host.problem("docker_engine_swarm_pool", f"{pool} overlaps docker_engine_address_pools ({base})",
                                "Choose another, such as 172.30.0.0/16")
+    if mixed := unlike({name: _engine(hosts[name]) for name in swarm if name in hosts}):
+        # The sentence as a problem and its remedy.
+        text, _dot, remedy = mixed.partition(". Give ")
+        yield problem(text[0].lower() + text[1:], f"Give {remedy.rstrip('.')}")
     for group in sorted(host.groups & set(inventory.roles) - ON_EVERY_HOST):
         others = [other.name for other in inventory.network_of(host) if other is not host and group in other.groups]
         if others:
             yield Problem(f"{host.name}/{group}", "", "",
                           f"{group} is on {', '.join(others)} as well, and in one network its names can be there once",
                           f"Keep one host in the group {group}, or leave docker_engine_swarm empty")
+
+
+def _engine(host: Host) -> str:
+    """The version of a host's engine, or of what the distribution will bring; "" where nobody can tell yet."""
+    facts = host.facts or {}
+    found = str((facts.get("docker") or {}).get("version") or "")
+    system = facts.get("os") or {}
+    if not found and host.get("docker_engine_source") == "distro":
+        return ENGINES.get((str(system.get("id")), str(system.get("version"))), "")
+    return found
 
 
 def _network_of(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

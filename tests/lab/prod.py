@@ -53,8 +53,8 @@ LAYOUTS: dict[str, Layout] = {
         "data-1": (11, ["docker_engine", "data_stores", "kafka", "monitoring"]),
         "app-1": (12, ["docker_engine", "nginx_certbot", "app_blue_green", "monitoring", "mattermost_notifier"])},
 }
-# Of the hosts, which is no Debian 13.
-RELEASES = {"watch-1": "bookworm"}
+# Of the hosts, which is no Debian 13. Not one of several: its engine is too old for a swarm with those of Debian 13.
+RELEASES = {"platform-1": "bookworm"}
 
 # Which image of this machine stands for which variable.
 IMAGES = {
@@ -147,8 +147,10 @@ def vault(place: pathlib.Path, found: Secrets) -> None:
     lines.append(f"vault_registry_password: {found['registry']}")
     path.write_text("---\n" + "\n".join(lines) + "\n")
     password = place.with_name("vault-password")
-    password.touch(mode=0o600)
-    password.write_text(secrets.token_hex(16))
+    # A scenario of molecule has made it already.
+    if not password.exists():
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_hex(16))
     # Whoever calls may have named a vault's password of its own.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     subprocess.run([BIN / "ansible-vault", "encrypt", "--vault-password-file", password, path], check=True,

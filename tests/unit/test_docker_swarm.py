@@ -16,6 +16,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import
     Wish,
     decide,
     left_behind,
+    unlike,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.modules import docker_swarm_invitation as invitation
@@ -79,6 +80,22 @@ def test_decide(now: Swarm, wish: Wish, found: bool, invited: bool, expected: st
 def test_a_membership_that_a_person_has_to_judge(now: Swarm, says: str) -> None:
     with pytest.raises(MooringError, match=says):
         decide(now, WISH, found=True, invited=True)
+
+
+@pytest.mark.parametrize(("engines", "good"), [
+    ({"a": "26.1.5", "b": "28.0.1"}, True), ({"a": "20.10.24", "b": "20.10.5"}, True), ({"a": "20.10.24"}, True),
+    ({"a": "20.10.24", "b": "26.1.5+dfsg1"}, False), ({"a": "20.10", "b": "23.0.0"}, False),
+    ({"a": "20.10", "b": ""}, True), ({"a": "dev", "b": "26.1"}, True),
+])
+def test_engines_of_two_ages_are_not_in_one_swarm(engines, good) -> None:
+    """An older leader answers those who ask for its volumes with "unknown method ListVolumes"."""
+    assert (unlike(engines) == "") is good
+    if not good:
+        members = tuple(Member(name, name, f"192.0.2.{number}", True, version)
+                        for number, (name, version) in enumerate(engines.items(), start=11))
+        now = Swarm("active", True, "192.0.2.11", known=frozenset(HOSTS.values()), members=members)
+        with pytest.raises(MooringError, match="cannot be in one swarm.*docker_engine_source: upstream"):
+            decide(now, WISH, found=True, invited=False)
 
 
 def test_who_is_missing_is_said_and_no_difference() -> None:
