@@ -298,23 +298,18 @@ def killed(hosts: Hosts) -> None:
 
 
 def registry(hosts: Hosts) -> None:
-    """The registry is down: a release that is not here is refused by name, and the old one serves."""
-    app = hosts.host_of("app_blue_green")
-    image = f"{prod.REGISTRY}/demo:1.1.0"
-    hosts.sh(app, f"docker image rm --force {image}", check=False)
+    """The registry is down: a release that is not here is refused by name, what is here needs none, and all goes on."""
+    image = f"{prod.REGISTRY}/demo:1.2.0"
     hosts.tool("town.py", "stop", LAB, "registry")
     try:
         with hosts.poll() as poll:
-            run = hosts.playbook("playbooks/deploy.yml", "-e", "app_blue_green_release=1.1.0")
+            run = hosts.playbook("playbooks/deploy.yml", "-e", "app_blue_green_release=1.2.0")
             expect(run.status != 0 and image in run.output, "the image was not named", run.output[-1500:])
-            # What is here already needs no registry.
             expect(hosts.site().good("a run without the registry").changed == 0, "something was to be done")
         expect(not poll.errors, "requests were lost", poll.errors[:5])
     finally:
         hosts.tool("town.py", "start", LAB, "registry")
-    hosts.playbook("playbooks/deploy.yml", "-e", "app_blue_green_release=1.1.0").good("the deployment afterwards")
-    hosts.playbook("playbooks/rollback.yml").good("the rollback")
-    hosts.faults += 1
+    _goes_on(hosts)
 
 
 def disk(hosts: Hosts) -> None:
