@@ -322,8 +322,8 @@ def disk(hosts: Hosts) -> None:
     try:
         with hosts.poll() as poll:
             run = hosts.site("--tags", "nginx_certbot")
-            expect(run.status != 0 and "/staged/" in run.output and "could not be written" in run.output, "it was not said what failed",
-                   run.output[-2000:])
+            named = "/staged/" in run.output and "could not be written" in run.output
+            expect(run.status != 0 and named, "it was not said what failed", run.output[-2000:])
         expect(not poll.errors, "requests were lost", poll.errors[:5])
     finally:
         hosts.sh(app, f"umount {place}")
