@@ -156,7 +156,7 @@ def judge(
     try:
         old = before(facts, prefix)
     except MooringError as error:
-        problem, _, remedy = str(error).rstrip(".").partition(". ")
+        problem, _dot, remedy = str(error).rstrip(".").partition(". ")
         return Refusal("mooring.stack", problem, remedy)
     if not old:
         return None

@@ -116,11 +116,13 @@ def test_it_has_no_path_of_this_machine(unpacked):
 
 
 def test_links_lead_to_something_in_it(unpacked):
+    """But those to the tests, which defects.md tells that they are in a clone."""
     for name, path in files(unpacked).items():
         text = path.read_text(errors="replace")
         links = {".md": r"\]\((?!https?://|#|mailto:)([^)#\s]+)", ".rst": r"<(?!https?://|#)([\w/.-]+\.rst)(?:#[^>]*)?>`"}
         for target in re.findall(links[path.suffix], text) if path.suffix in links else ():
-            assert (path.parent / target).exists(), (name, target)
+            in_a_clone = name == "docs/defects.md" and target.startswith(("../tests/", "../molecule/"))
+            assert in_a_clone or (path.parent / target).exists(), (name, target)
 
 
 def test_readme_tells_galaxy_s_readers_where_its_links_lead(unpacked):

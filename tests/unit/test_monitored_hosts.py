@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import pathlib
 import re
+import sys
 
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mooring.stack.plugins.module_utils._names import dns_label
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import templates  # noqa: E402
+
 ROLE = ROOT / "roles/monitoring"
 AGENTS = {"Data_1.example": ["data_stores", "kafka"], "app-1": ["nginx_certbot", "app_blue_green", "data"]}
 ALONE = {"inventory_hostname": "One.example",
@@ -30,23 +35,23 @@ STORES = {"mysql-exporter", "redis-exporter", "kafka-exporter"}
 
 def variables(**changes):
     """The role's defaults and vars, and of others what it needs."""
-    loader, known = DataLoader(), {"ansible_managed": "", "mooring_domain": "platform.example.com"}
+    known = {"ansible_managed": "", "mooring_domain": "platform.example.com"}
     for path in (ROOT / "roles/platform/defaults/main.yml", ROLE / "defaults/main.yml", ROLE / "vars/main.yml"):
-        known.update(loader.load_from_file(str(path), trusted_as_template=True))
+        known.update(templates.load(path))
     return {**known, **changes}
 
 
 def value(name, **changes):
     """What a variable of the role is."""
     templar = Templar(loader=DataLoader(), variables=variables(**changes))
-    return templar.template(trust_as_template(f"{{{{ {name} }}}}"))
+    return templar.template(templates.trust_as_template(f"{{{{ {name} }}}}"))
 
 
 def render(path, **changes):
     """A file of the project, from YAML."""
     text = (ROLE / "templates/project" / f"{path}.j2").read_text()
     templar = Templar(loader=DataLoader(), variables=variables(**changes))
-    return yaml.safe_load(templar.template(trust_as_template(text)))
+    return yaml.safe_load(templar.template(templates.trust_as_template(text)))
 
 
 def services(**changes):
@@ -132,7 +137,7 @@ def test_log_lines_say_their_host_and_come_from_its_own_engine(shipper, path):
     changes = {**AGENT, "monitoring_log_shipper": shipper}
     assert f"{shipper}-data-1-example" in services(**changes)
     text = (ROLE / "templates/project" / f"{path}.j2").read_text()
-    text = Templar(loader=DataLoader(), variables=variables(**changes)).template(trust_as_template(text))
+    text = Templar(loader=DataLoader(), variables=variables(**changes)).template(templates.trust_as_template(text))
     assert set(re.findall(r"tcp://([\w-]+):2375", text)) == {"engine-data-1-example"}
     assert "http://loki:3100/" in text
     assert re.search(r'host"? *[:=] "Data_1.example"', text)
@@ -158,8 +163,8 @@ def names_of_steps(host):
     templar = Templar(loader=DataLoader(), variables=variables(**host))
     done = []
     for task in tasks:
-        if templar.template(trust_as_template(f"{{{{ {task.get('when', 'true')} }}}}")):
-            steps = templar.template(trust_as_template(task["mooring.stack.component"]["steps"]))
+        if templar.template(templates.trust_as_template(f"{{{{ {task.get('when', 'true')} }}}}")):
+            steps = templar.template(templates.trust_as_template(task["mooring.stack.component"]["steps"]))
             done.append([name for step in steps for name in step])
     return done
 
@@ -189,8 +194,7 @@ def test_exporters_that_have_to_log_in(host, metrics):
 
 def test_the_example_inventory_wires_one_host_and_several():
     loader = DataLoader()
-    wiring = loader.load_from_file(
-        str(ROOT / "inventories/prod/group_vars/monitoring/monitoring.yml"), trusted_as_template=True)
+    wiring = templates.load(ROOT / "inventories/prod/group_vars/monitoring/monitoring.yml")
     groups = {"obs-1": ["docker_engine", "monitoring"], "data-1": ["data_stores", "monitoring"],
               "app-1": ["monitoring", "nginx_certbot"]}
 
@@ -198,7 +202,7 @@ def test_the_example_inventory_wires_one_host_and_several():
         known = {"inventory_hostname": host, "group_names": groups[host], "groups": {"monitoring": hosts},
                  "hostvars": {name: {"group_names": groups[name]} for name in hosts}}
         templar = Templar(loader=loader, variables={**wiring, **known})
-        return tuple(templar.template(trust_as_template(f"{{{{ monitoring_{name} }}}}"))
+        return tuple(templar.template(templates.trust_as_template(f"{{{{ monitoring_{name} }}}}"))
                      for name in ("components", "server", "agents"))
 
     assert wired("obs-1", ["obs-1"]) == (groups["obs-1"], True, {})

@@ -15,7 +15,11 @@ import typing as t
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/lab"))
+
+import templates  # noqa: E402
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2] / "roles/data_stores/templates/project"
 # Writes down how it was called, and succeeds if the password that it was given is the server's.
@@ -37,7 +41,7 @@ if server.read_text() != given:
 def render(text: str, **variables: str) -> str:
     """As a run does it."""
     return Templar(loader=DataLoader(), variables=variables).template(
-        trust_as_template(text), escape_backslashes=False)
+        templates.trust_as_template(text), escape_backslashes=False)
 
 
 class Container:
