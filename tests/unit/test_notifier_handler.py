@@ -11,6 +11,7 @@ import hmac
 import json
 import random
 import re
+import sys
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -22,6 +23,10 @@ from notifier import markdown, texts
 from notifier.handler import Delivery, Ignored, Message, Rejected, handle, identity
 from notifier.settings import SettingsError, load
 from notifier_parts import DEPLOY, ROOT, SAMPLES, TOKEN, declared, delivery, request
+
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import templates  # noqa: E402
 
 NOW = 1_800_000_000.0
 KEY = b"sixteen bytes and a few more"
@@ -121,9 +126,8 @@ def test_numbers_may_be_texts():
 
 def test_a_number_may_name_a_person_without_quotes():
     """JSON's keys are texts, and those of YAML need not be."""
-    loader = DataLoader()
-    role = loader.load_from_file(str(ROOT / "roles/mattermost_notifier/vars/main.yml"), trusted_as_template=True)
-    templar = Templar(loader=loader, variables={"mattermost_notifier_authors": {42: "Kim", "ara": "@ara"}})
+    role = templates.load(ROOT / "roles/mattermost_notifier/vars/main.yml")
+    templar = Templar(loader=DataLoader(), variables={"mattermost_notifier_authors": {42: "Kim", "ara": "@ara"}})
     assert templar.template(role["__mattermost_notifier_config"]["authors"]) == {"42": "Kim", "ara": "@ara"}
 
 
@@ -350,9 +354,9 @@ def test_a_comment_that_not_everybody_may_read_is_not_told(event, changes):
 
 
 def test_every_placeholder_of_every_template_is_one():
-    for templates in texts.TEMPLATES.values():
-        assert set(templates) == set(texts.KINDS)
-        for kind, lines in templates.items():
+    for several in texts.TEMPLATES.values():
+        assert set(several) == set(texts.KINDS)
+        for kind, lines in several.items():
             assert texts.placeholders(lines) <= texts.FIELDS[kind.partition(".")[0]], kind
             assert "actor" in texts.placeholders(lines[:1]) or texts.placeholders(lines[:1]) <= {
                 "author", "application", "release"}, f"the first line of {kind} is always there"

@@ -14,6 +14,7 @@ import sys
 import time
 
 import pytest
+from ansible.release import __version__ as version
 from bad_inventories import BAD, INVENTORY, NAMES, ROOT, Bad
 
 SOUND = Bad("sound", [], [])
@@ -102,8 +103,15 @@ def test_no_false_alarm(outcomes, inventory):
     assert status == 0, output
 
 
+# What 2.18 says otherwise: it keeps no line of a number, and has other words for an expression that it cannot read.
+ONLY_SINCE_219 = {"an expression that cannot be read", "a size without a unit", "a port without an address",
+                  "a port of metrics that is none"}
+
+
 @pytest.mark.parametrize("inventory", BAD, ids=named)
 def test_a_bad_inventory(outcomes, inventory):
+    if inventory.name in ONLY_SINCE_219 and version.startswith("2.18"):
+        pytest.skip("ansible-core 2.18 keeps no line of a number, and words an unreadable expression otherwise")
     status, output, directory = outcomes[inventory.name]
     found = problems_of(output)
     assert sorted(found) == sorted(inventory.lines(directory)), output
