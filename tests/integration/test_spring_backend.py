@@ -26,7 +26,7 @@ import lab  # noqa: E402
 import mysql  # noqa: E402
 import pymysql  # noqa: E402
 import spring  # noqa: E402
-from ansible_collections.mooring.stack.plugins.module_utils._release import Readiness  # noqa: E402
+from ansible_collections.mooring.stack.plugins.module_utils._release import Colour, Readiness  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._release_host import _refusal  # noqa: E402
 
 # A quote and a backslash: what a file of secrets has to survive.
@@ -203,6 +203,11 @@ class Backend:
     def address(self) -> str:
         return self._stores.address(self.name)
 
+    def colour(self) -> Colour:
+        """What the release switch reads of it."""
+        (document,) = json.loads(lab.docker("inspect", self.name))
+        return Colour.from_inspect(document, self._stores.network)
+
     def connection(self, port: int = 8080) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address, port, timeout=60)
 
@@ -333,9 +338,10 @@ def test_no_password_is_seen_from_outside(backend: Backend) -> None:  # defects 
 
 def test_the_role_s_question_is_answered(backend: Backend) -> None:
     readiness = Readiness(**APPLICATION["readiness"])
-    assert _refusal(backend.address, 8080, readiness, jmespath.search) is None
+    replica = backend.colour()
+    assert _refusal(replica, 8080, readiness, jmespath.search) is None
     elsewhere = dataclasses.replace(readiness, port=None)
-    assert "status 404" in _refusal(backend.address, 8080, elsewhere, jmespath.search)
+    assert "status 404" in _refusal(replica, 8080, elsewhere, jmespath.search)
 
 
 def test_logs_are_one_json_object_per_line(backend: Backend) -> None:
