@@ -329,6 +329,16 @@ def test_the_management_port(backend: Backend, path: str, status: int, words: li
     assert [word for word in words if word not in answer.text] == []
 
 
+def test_who_is_ready_waits_for_no_login(backend: Backend) -> None:
+    # It is idle, and yet has all the connections that it may have: a switch sends it everything at once.
+    def pool(what: str) -> float:
+        text = backend.ask("/actuator/prometheus", 8081).text
+        found = re.search(rf"^hikaricp_{what}{{.*}} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else -1
+
+    lab.wait_for("the pool is full", 30, lambda: pool("connections") == pool("connections_max") > 1, backend.logs)
+
+
 def test_no_password_is_seen_from_outside(backend: Backend) -> None:  # defects 8, 14
     expect_no_password(lab.docker("inspect", backend.name))
     expect_no_password(lab.docker("top", backend.name, "-eo", "pid,args"))

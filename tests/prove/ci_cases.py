@@ -186,6 +186,10 @@ class Place(Site):
             self.figures.requests += results["requests"]
             self.figures.failed_requests += results["failed"]
             self.say(f"       {results['requests']} requests, {results['failed']} failed: {results['errors'][:5]}")
+            if results["failed"]:
+                # Into the log of this proof, because the node is about to go.
+                for colour in ("blue", "green"):
+                    self.sh(f"docker logs --tail 500 mooring-{self.application}-{colour}-app-1", check=False)
 
     # -- builds ---------------------------------------------------------------
 
