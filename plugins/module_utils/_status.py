@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 from urllib.parse import urlsplit
 
@@ -173,6 +174,20 @@ def table(found: list[Row]) -> list[str]:
     cells = [[name.upper() for name in columns], *([getattr(row, name) or "-" for name in columns] for row in found)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def undeclared(projects: t.Iterable[Project], declared: t.Collection[str], host: str) -> tuple[list[str], list[str]]:
+    """Components that have a project here and that nobody declares for this host; and what to do about them.
+
+    ``declared`` are the names of components, a colour of an application being one. Without any, nobody was asked.
+    """
+    found = sorted(one.component for one in projects if one.component not in declared) if declared else []
+    if not found:
+        return [], []
+    # Limited to it: the component may have moved to another one.
+    command = f"playbooks/teardown.yml --limit {host} -e '{json.dumps({'teardown_only': found})}'"
+    return found, ["", f"Here, and not declared for this host any more: {', '.join(found)}. No run changes that. "
+                   "Declare it again, or remove it:", f"  {command}"]
 
 
 def monitoring(seen: Monitoring | None) -> list[str]:

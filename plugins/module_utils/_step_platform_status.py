@@ -26,6 +26,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     monitoring,
     rows,
     table,
+    undeclared,
     webhooks,
 )
 from ansible_collections.mooring.stack.plugins.module_utils._traffic import Traffic
@@ -35,6 +36,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "required": True},
     "prefix": {"type": "str", "required": True},
     "network": {"type": "str", "required": True},
+    "declared": {"type": "list", "elements": "str", "default": []},
+    "host": {"type": "str", "default": "HOST"},
     "url": {"type": "str", "default": ""},
     "routes": {"type": "list", "elements": "dict", "default": []},
     "ca_file": {"type": "str", "default": ""},
@@ -149,7 +152,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     watched, unknown = read_monitoring(docker, params) if engine else (None, "")
     found = rows(projects, containers, certificates, releases, params["url"], params["routes"])
     ca_file = params["ca_file"] if pathlib.Path(params["ca_file"]).is_file() else ""
-    text = table(found)
+    forgotten, remedy = undeclared(projects, params["declared"], params["host"])
+    text = table(found) + remedy
     text += monitoring(watched) + (["", unknown] if unknown else [])
     if found:
         text += guide(
@@ -162,6 +166,7 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
             "collection": recorded(read_text(path_of(params["prefix"])), path_of(params["prefix"])),
             "containers": [dataclasses.asdict(row) for row in found],
             "certificates": [dataclasses.asdict(certificate) for certificate in certificates],
+            "undeclared": forgotten,
             "releases": [dataclasses.asdict(release) for release in releases],
             "monitoring": dataclasses.asdict(watched) if watched else None,
         },

@@ -27,6 +27,20 @@ options:
     description: The platform network, C(mooring_network), on which Prometheus is asked for alerts.
     type: str
     required: true
+  declared:
+    description:
+      - The components that are declared for this host, by the names of their directories. Each colour of an application
+        is one.
+      - What is here and not among them is named, with the command that removes it. Empty compares nothing.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.3.0"
+  host:
+    description: What the inventory calls this host, for that command.
+    type: str
+    default: HOST
+    version_added: "0.3.0"
   url:
     description: Where users reach the proxy, without a path.
     type: str
@@ -105,6 +119,10 @@ status:
     collection:
       description: Version of this collection that worked there last; empty where none is recorded.
       type: str
+    undeclared:
+      description: Components that are here and not in O(declared).
+      type: list
+      elements: str
     containers:
       description: One entry for each container that runs or should run.
       type: list

@@ -197,6 +197,18 @@ def installed_elsewhere(machine: Machine) -> None:
     expect(changed(output) == 0, "the installed collection does not find the platform as declared")
 
 
+def forgotten(machine: Machine) -> None:
+    """What the inventory declares no more is named with the command that removes it, and nothing else is."""
+    def status(*arguments: str) -> list[list[str]]:
+        documents = json.loads(machine.run(
+            f"cd {CLONE} && .venv/bin/ansible-playbook -i inventories/local playbooks/status.yml "
+            f"-e status_format=json {' '.join(arguments)} 2>/dev/null"))
+        return [host["undeclared"] for host in documents["hosts"].values()]
+    expect(status() == [[]], "something that is declared is called undeclared")
+    without = status("-e '{\"app_blue_green_applications\": []}'")
+    expect(without == [["demo-blue"]], f"without applications these are undeclared: {without}")
+
+
 def leftovers(machine: Machine) -> list[str]:
     """What `make down DATA=delete` left behind."""
     machine.run(f"cd {CLONE} && make down DATA=delete")
@@ -226,6 +238,7 @@ def prove(machine: Machine) -> tuple[str, bool]:
     say("damage, healed by one run")
     drift(machine)
     expect(https(machine)[0] == 200, "the healed platform does not answer")
+    forgotten(machine)
     say("secrets in what is shown")
     leaked = leaks(machine, first_run)
     say("the installed collection, from elsewhere")

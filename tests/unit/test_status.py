@@ -23,6 +23,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._status import (
     published,
     rows,
     table,
+    undeclared,
     version_of,
     webhooks,
 )
@@ -135,6 +136,23 @@ def test_the_table_is_aligned_and_leaves_empty_columns_out():
         "bcd        x          missing  -",
     ]
     assert table([]) == ["Nothing runs here yet."]
+
+
+@pytest.mark.parametrize(("declared", "found"), [
+    (["nginx_certbot", "kafka", "shop-blue", "shop-green", "docker_engine"], []),
+    (["nginx_certbot", "kafka"], ["shop-blue"]),
+    (["nginx_certbot", "shop-green"], ["kafka", "shop-blue"]),
+    ([], []),
+])
+def test_what_is_not_declared_any_more_is_named(declared, found):
+    projects = [Project(name, f"mooring-{name}", ()) for name in ("shop-blue", "nginx_certbot", "kafka")]
+    named, text = undeclared(projects, declared, "data-1")
+    assert named == found
+    assert bool(text) == bool(found)
+    if found:
+        assert ", ".join(found) in text[1]
+        # Not everywhere: it may be declared for another host.
+        assert f"teardown.yml --limit data-1 -e '{json.dumps({'teardown_only': found})}'" in text[2]
 
 
 def test_the_guide_tells_how_to_reach_it():
