@@ -767,17 +767,18 @@ def test_pools_that_overlap():
 
 
 @pytest.mark.parametrize("source, system, engine, mixed", [
-    ("distro", ("debian", "12"), "", True),
-    ("upstream", ("debian", "12"), "", False),
-    ("distro", ("debian", "12"), "28.0.1", False),
-    ("upstream", ("debian", "13"), "20.10.24", True),
+    ("distro", ("debian", "12", "bookworm"), "", True),
+    ("upstream", ("debian", "12", "bookworm"), "", False),
+    ("distro", ("debian", "12", "bookworm"), "28.0.1", False),
+    ("upstream", ("debian", "13", "trixie"), "20.10.24", True),
+    ("distro", ("ubuntu", "22.04", "jammy"), "", False),
 ])
 def test_engines_of_two_ages(source, system, engine, mixed):
     """The other two hosts have a new engine."""
     found = inventory({"docker_engine_source": source, "docker_engine_swarm": SWARM})
     found.hosts += [Host(name, {"docker_engine"}, {"docker_engine_swarm": Setting(SWARM, "g.yml:1")}, [],
                          {**FACTS, "docker": {**FACTS["docker"], "version": "26.1.5"}}) for name in ("two", "three")]
-    found.hosts[0].facts = {**FACTS, "os": {"id": system[0], "version": system[1]},
+    found.hosts[0].facts = {**FACTS, "os": dict(zip(("id", "version", "codename"), system, strict=True)),
                             "docker": {**FACTS["docker"], "version": engine}}
     lines = [problem.line() for problem in judge(found)]
     assert any("cannot be in one swarm" in line for line in lines) is mixed, lines
