@@ -58,6 +58,9 @@ NEEDS = {
 # Components of which the monitoring asks more than what it asks of every host.
 ASKED_FOR_METRICS = {"app_blue_green", "data_stores", "kafka", "mattermost_notifier", "nginx_certbot"}
 
+SWARM = "docker_engine_swarm"
+# Variables whose keys are names of hosts, which say nothing of what the value looks like.
+BY_HOST = {SWARM, "monitoring_agents"}
 LOCAL_IMAGES = "mooring.local/"
 DOCUMENTATION_NETWORKS = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 
@@ -203,7 +206,7 @@ class Inventory:
 
     def network_of(self, host: Host) -> list[Host]:
         """The hosts whose containers reach those of this one, itself among them."""
-        swarm = host.get("docker_engine_swarm", {})
+        swarm = host.get(SWARM, {})
         return [other for other in self.hosts if other is host or isinstance(swarm, dict) and other.name in swarm]
 
     def services_near(self, host: Host) -> set[str]:
@@ -586,6 +589,9 @@ def _check_setting(
     if spec.get("required") and setting.value in ("", [], {}) and check_for(variable) is not _password:
         yield Problem(host.name, variable, setting.source, "is empty", f"It is required: {_sentence(spec)}")
         return
+    # See check_swarm and check_agents.
+    if variable in BY_HOST:
+        return
     for path, key, value in leaves(setting.value):
         check = check_for(key or variable)
         # The tag of an application's image is its release, see check_applications.
@@ -639,13 +645,12 @@ ON_EVERY_HOST = {"docker_engine", "distro_images", "drift_schedule", "monitoring
 
 def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """The hosts that share a network know each other, and each name in it belongs to one of them."""
-    variable = "docker_engine_swarm"
-    swarm = host.get(variable, {})
+    swarm = host.get(SWARM, {})
     if "docker_engine" not in host.groups or not isinstance(swarm, dict) or len(swarm) < 2:
         return
 
     def problem(text: str, remedy: str, path: str = "") -> Problem:
-        return host.problem(variable, text, remedy, path)
+        return host.problem(SWARM, text, remedy, path)
 
     hosts = {other.name: other for other in inventory.hosts}
     if host.name not in swarm:
@@ -660,7 +665,7 @@ def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         if name not in hosts or "docker_engine" not in hosts[name].groups:
             yield problem(f"lists '{name}', which is no host of the group docker_engine",
                           "Write names as the inventory has them", str(name))
-        elif hosts[name].get(variable) != swarm:
+        elif hosts[name].get(SWARM) != swarm:
             yield problem(f"is another on {name}", "Set it in group_vars/docker_engine, once for all", str(name))
         if _address(address) or not address:
             said = f"'{address}', which is no IP address" if address else "no address"
@@ -1051,7 +1056,7 @@ def check_agents(inventory: Inventory) -> t.Iterator[Problem]:
             yield agent.problem("monitoring_server", f"is false, and {servers[0].name} does not know of it",
                                 f"Add it to monitoring_agents of {servers[0].name}, with its components")
     together = agents or any(
-        server.get("monitoring_agents") or server.get("docker_engine_swarm") for server in servers)
+        server.get("monitoring_agents") or server.get(SWARM) for server in servers)
     for server in servers[1:] if together else ():
         yield server.problem("monitoring_server", f"is true here and on {servers[0].name}, whose network it shares",
                              "Set it to false on all hosts but one")

@@ -752,6 +752,14 @@ def test_bad_swarms(swarm, expected):
     assert any("docker_engine_swarm" in line and f": {expected}" in line for line in found), found
 
 
+@pytest.mark.parametrize("name", ["email", "image", "app_port", "web_domain"])
+def test_the_name_of_a_host_is_no_word_that_asks_for_something(name):
+    """A field of this name would not be an address."""
+    (line,) = [line for line in several(swarm={**SWARM, name: "10.20.0.14"}) if f"docker_engine_swarm.{name} " in line]
+    assert f"lists '{name}', which is no host of the group docker_engine" in line
+    assert not [line for line in lines({"monitoring_agents": {name: ["kafka"]}}) if " is not " in line]
+
+
 def test_a_component_is_on_one_host_of_a_network():
     found = several(two=["data_stores", "monitoring"])
     (line,) = [line for line in found if "as well" in line and "one/" in line]
