@@ -16,7 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _formats
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, problem_and_remedy
 
 # The last release that left no record.
 UNRECORDED = "0.1.0"
@@ -156,8 +156,7 @@ def judge(
     try:
         old = before(facts, prefix)
     except MooringError as error:
-        problem, _dot, remedy = str(error).rstrip(".").partition(". ")
-        return Refusal("mooring.stack", problem, remedy)
+        return Refusal("mooring.stack", *problem_and_remedy(error))
     if not old:
         return None
     return older(collection.version, old, path_of(prefix), acknowledged) or unread(

@@ -35,12 +35,14 @@ class Release:
     compose: str
     client: str = "docker.io"
     compose_from: str = ""  # suite of a newer release, where this one has no Compose v2
+    engine_version: str = ""  # the one that this release keeps; none where updates bring newer ones
 
 
 RELEASES: dict[tuple[str, str], Release] = {
-    ("debian", "bookworm"): Release(("docker.io", "iptables"), "docker-compose", compose_from="trixie"),
+    ("debian", "bookworm"): Release(("docker.io", "iptables"), "docker-compose", compose_from="trixie",
+                                    engine_version="20.10"),
     ("debian", "trixie"): Release(("docker.io", "docker-cli", "docker-buildx", "iptables"), "docker-compose",
-                                  client="docker-cli"),
+                                  client="docker-cli", engine_version="26.1"),
     ("ubuntu", "jammy"): Release(("docker.io", "docker-buildx", "iptables"), "docker-compose-v2"),
     ("ubuntu", "noble"): Release(("docker.io", "docker-buildx", "iptables"), "docker-compose-v2"),
 }

@@ -26,6 +26,15 @@ class HeldBack(MooringError):
     """Something waits for permission; everything else is converged, and what comes next may go on."""
 
 
+def problem_and_remedy(error: MooringError | str) -> tuple[str, str]:
+    """The first sentence of an error and what follows it, without full stops; "" where nothing follows.
+
+    For those who put both into a sentence of their own.
+    """
+    problem, _stop, remedy = str(error).rstrip(".").partition(". ")
+    return problem, remedy
+
+
 @contextlib.contextmanager
 def domain_errors(module: t.Any) -> t.Iterator[None]:
     """Turn every :class:`MooringError` of the block into ``module.fail_json``.

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mooring.stack.plugins.module_utils import (
     _collection_version,
+    _docker_engine,
     _elasticsearch_objects,
     _grants,
     _jenkins,
@@ -33,7 +34,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import (
 from ansible_collections.mooring.stack.plugins.module_utils._canary import CANARY_SPEC, Canary
 from ansible_collections.mooring.stack.plugins.module_utils._certificates import BadRequest, Desired
 from ansible_collections.mooring.stack.plugins.module_utils._docker_swarm import MOST_HOSTS, unlike
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, problem_and_remedy
 from ansible_collections.mooring.stack.plugins.module_utils._names import dns_label
 
 SUPPORTED_OS = {"debian": {"12", "13"}, "ubuntu": {"22.04", "24.04"}}
@@ -57,6 +58,9 @@ NEEDS = {
 # Components of which the monitoring asks more than what it asks of every host.
 ASKED_FOR_METRICS = {"app_blue_green", "data_stores", "kafka", "mattermost_notifier", "nginx_certbot"}
 
+SWARM = "docker_engine_swarm"
+# Variables whose keys are names of hosts, which say nothing of what the value looks like.
+BY_HOST = {SWARM, "monitoring_agents"}
 LOCAL_IMAGES = "mooring.local/"
 DOCUMENTATION_NETWORKS = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 
@@ -202,7 +206,7 @@ class Inventory:
 
     def network_of(self, host: Host) -> list[Host]:
         """The hosts whose containers reach those of this one, itself among them."""
-        swarm = host.get("docker_engine_swarm", {})
+        swarm = host.get(SWARM, {})
         return [other for other in self.hosts if other is host or isinstance(swarm, dict) and other.name in swarm]
 
     def services_near(self, host: Host) -> set[str]:
@@ -585,6 +589,9 @@ def _check_setting(
     if spec.get("required") and setting.value in ("", [], {}) and check_for(variable) is not _password:
         yield Problem(host.name, variable, setting.source, "is empty", f"It is required: {_sentence(spec)}")
         return
+    # See check_swarm and check_agents.
+    if variable in BY_HOST:
+        return
     for path, key, value in leaves(setting.value):
         check = check_for(key or variable)
         # The tag of an application's image is its release, see check_applications.
@@ -632,22 +639,18 @@ def check_groups(inventory: Inventory) -> t.Iterator[Problem]:
                                   f"Put {host.name} into the group {needed} in {hosts_file}")
 
 
-# Docker's version in distributions that keep one.
-ENGINES = {("debian", "12"): "20.10", ("debian", "13"): "26.1"}
-
 # Components that every host of a swarm may run: none of their services has a name that a network can hold only once.
 ON_EVERY_HOST = {"docker_engine", "distro_images", "drift_schedule", "monitoring"}
 
 
 def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
     """The hosts that share a network know each other, and each name in it belongs to one of them."""
-    variable = "docker_engine_swarm"
-    swarm = host.get(variable, {})
+    swarm = host.get(SWARM, {})
     if "docker_engine" not in host.groups or not isinstance(swarm, dict) or len(swarm) < 2:
         return
 
     def problem(text: str, remedy: str, path: str = "") -> Problem:
-        return host.problem(variable, text, remedy, path)
+        return host.problem(SWARM, text, remedy, path)
 
     hosts = {other.name: other for other in inventory.hosts}
     if host.name not in swarm:
@@ -662,7 +665,7 @@ def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
         if name not in hosts or "docker_engine" not in hosts[name].groups:
             yield problem(f"lists '{name}', which is no host of the group docker_engine",
                           "Write names as the inventory has them", str(name))
-        elif hosts[name].get(variable) != swarm:
+        elif hosts[name].get(SWARM) != swarm:
             yield problem(f"is another on {name}", "Set it in group_vars/docker_engine, once for all", str(name))
         if _address(address) or not address:
             said = f"'{address}', which is no IP address" if address else "no address"
@@ -683,9 +686,8 @@ def check_swarm(inventory: Inventory, host: Host) -> t.Iterator[Problem]:
             yield host.problem("docker_engine_swarm_pool", f"{pool} overlaps docker_engine_address_pools ({base})",
                                "Choose another, such as 172.30.0.0/16")
     if mixed := unlike({name: _engine(hosts[name]) for name in swarm if name in hosts}):
-        # The sentence as a problem and its remedy.
-        text, _dot, remedy = mixed.partition(". Give ")
-        yield problem(text[0].lower() + text[1:], f"Give {remedy.rstrip('.')}")
+        text, remedy = problem_and_remedy(mixed)
+        yield problem(text[0].lower() + text[1:], remedy)
     for group in sorted(host.groups & set(inventory.roles) - ON_EVERY_HOST):
         others = [other.name for other in inventory.network_of(host) if other is not host and group in other.groups]
         if others:
@@ -700,7 +702,8 @@ def _engine(host: Host) -> str:
     found = str((facts.get("docker") or {}).get("version") or "")
     system = facts.get("os") or {}
     if not found and host.get("docker_engine_source") == "distro":
-        return ENGINES.get((str(system.get("id")), str(system.get("version"))), "")
+        release = _docker_engine.RELEASES.get((system.get("id", ""), system.get("codename", "")))
+        return release.engine_version if release else ""
     return found
 
 
@@ -712,8 +715,11 @@ def _network_of(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network |
 REACHED_BY = {"ansible_connection", "ansible_host"}
 
 
-def check_names(inventory: Inventory) -> t.Iterator[Problem]:
-    """Groups, files and variables that nobody reads, because their names are nearly others."""
+def check_names(inventory: Inventory, slips: t.Mapping[str, t.Mapping[str, str]]) -> t.Iterator[Problem]:
+    """Groups, files and variables that nobody reads, because their names are nearly others.
+
+    ``slips`` has what is :func:`misspelt`, by the names of hosts.
+    """
     if not inventory.is_whole:
         return
     hosts_file = f"{inventory.directory}/hosts.yml"
@@ -736,7 +742,7 @@ def check_names(inventory: Inventory) -> t.Iterator[Problem]:
             yield Problem(host.name, f"host {host.name}", hosts_file, "nothing says how to reach it",
                           f"Did you mean {meant}")
         mine = _prefixes(inventory, host)
-        for variable, meant in misspelt(inventory, host).items():
+        for variable, meant in slips[host.name].items():
             owner = next((name for name in sorted(mine, key=len, reverse=True) if variable.startswith(f"{name}_")), "")
             yield Problem(host.name, variable, host.raw[variable].source, "no role has a variable of this name",
                           f"Did you mean {meant}" if meant else
@@ -1050,7 +1056,7 @@ def check_agents(inventory: Inventory) -> t.Iterator[Problem]:
             yield agent.problem("monitoring_server", f"is false, and {servers[0].name} does not know of it",
                                 f"Add it to monitoring_agents of {servers[0].name}, with its components")
     together = agents or any(
-        server.get("monitoring_agents") or server.get("docker_engine_swarm") for server in servers)
+        server.get("monitoring_agents") or server.get(SWARM) for server in servers)
     for server in servers[1:] if together else ():
         yield server.problem("monitoring_server", f"is true here and on {servers[0].name}, whose network it shares",
                              "Set it to false on all hosts but one")
@@ -1704,7 +1710,8 @@ OF_A_COMPONENT: dict[str, t.Callable[[Host], t.Iterator[Problem]]] = {
 def judge(inventory: Inventory) -> list[Problem]:
     """Every problem of the inventory, once each, in the order of hosts."""
     problems = [Problem("controller", *one[:1], "", *one[1:]) for one in inventory.controller]
-    problems += [*check_groups(inventory), *check_names(inventory), *check_the_command_line(inventory),
+    slips = {host.name: misspelt(inventory, host) for host in inventory.hosts}
+    problems += [*check_groups(inventory), *check_names(inventory, slips), *check_the_command_line(inventory),
                  *check_agents(inventory)]
     for host in inventory.hosts:
         # All else that is wrong with it follows from its name.
@@ -1728,7 +1735,7 @@ def judge(inventory: Inventory) -> list[Problem]:
         problems += check_collection(inventory, host)
         problems += check_ports(host)
     # Who wrote a name wrongly has not left out the right one as well.
-    meant = {(host.name, name) for host in inventory.hosts for name in misspelt(inventory, host).values()}
+    meant = {(host, name) for host, found in slips.items() for name in found.values()}
     problems = [one for one in problems
                 if (one.where, one.variable) not in meant or not one.problem.startswith("is not set")]
     return merge(said_where_it_stands(inventory, problems))

@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils import _docker_engine
-from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError, problem_and_remedy
 
 Facts = t.Mapping[str, t.Any]
 
@@ -134,7 +134,7 @@ def _what_the_role_would_refuse(facts: Facts, source: str, compose_minimum: str)
     try:
         _docker_engine.decide(host, _docker_engine.Wish(source, compose_minimum))
     except MooringError as error:
-        text, _stop, remedy = str(error).rstrip(".").partition(". ")
+        text, remedy = problem_and_remedy(error)
         yield Finding("docker", text, remedy or "Upgrade it, or remove it and let docker_engine install one")
 
 

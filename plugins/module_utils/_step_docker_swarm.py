@@ -54,10 +54,10 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     docker = Docker(module.run_command)
     hosts = {name: str(address or "") for name, address in params["hosts"].items()}
     wish = Wish(hosts, params["host"])
-    if len(hosts) > 1 and not hosts.get(params["host"]):
-        raise MooringError(f"docker_engine_swarm gives {params['host']} no address.")
     plan = Plan()
     if len(hosts) > 1:
+        if not hosts.get(wish.host):
+            raise MooringError(f"docker_engine_swarm gives {wish.host} no address.")
         # Where no engine answers yet, check mode looks at what a run will find: one that is in no swarm.
         now = read(docker) if docker.answers() or not module.check_mode else Swarm()
         plan = decide(now, wish, params["found"], bool(params["join"]))

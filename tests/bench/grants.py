@@ -69,8 +69,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    if not lab.docker("image", "inspect", "--format", "{{.Id}}", mysql.IMAGE, check=False):
-        print(f"bench: grants: skipped, because this machine has no image {mysql.IMAGE}. 'make up' builds it.")
+    if why := lab.unbuilt(mysql.IMAGE):
+        print(f"bench: grants: skipped, because {why}")
         return 0
     subjects = {"one call": (one_call, True), "one by one": (one_by_one, True),
                 "one call, no logins": (one_call, False), "one by one, no logins": (one_by_one, False)}

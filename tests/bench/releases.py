@@ -345,8 +345,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
-    if not lab.docker("image", "inspect", "--format", "{{.Id}}", IMAGE, check=False):
-        print(f"bench: releases: skipped, because this machine has no image {IMAGE}. 'make up' builds it.")
+    if why := lab.unbuilt(IMAGE):
+        print(f"bench: releases: skipped, because {why}")
         return 0
     if os.geteuid():
         print("bench: releases: skipped, because the switch's files are root's. 'sudo make bench' measures it.")

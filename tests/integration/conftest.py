@@ -14,13 +14,13 @@ import sys
 import time
 import typing as t
 
-import jinja2
 import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/lab")]
 
+import templates  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError  # noqa: E402
 from ansible_collections.mooring.stack.plugins.module_utils._step_compose_project import converge_project  # noqa: E402
@@ -120,11 +120,7 @@ class Trial:
         """Run both halves in this process."""
         options = {**OPTIONS, **(options or {})}
         values = {"image": self.image, **variables}
-        jinja = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-        tree = self.directory / "tree"
-        rendered = {
-            str(path.relative_to(tree)).removesuffix(".j2"): jinja.from_string(path.read_text()).render(values)
-            for path in sorted(tree.rglob("*")) if path.is_file()}
+        rendered = templates.render_tree(self.directory / "tree", values)
         try:
             definition = compose_file.complete(
                 yaml.safe_load(rendered.pop("compose.yml")), name=f"{self.prefix}-trial", component="trial",

@@ -15,8 +15,8 @@ import time
 import typing as t
 import urllib.request
 
-import jinja2
 import pytest
+import templates
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "roles/monitoring/templates/project"
@@ -72,16 +72,12 @@ def test_a_rule_that_does_something_else_is_noticed(tmp_path):
 def alertmanager(tmp_path_factory):
     """The URL of one with the role's configuration."""
     directory = tmp_path_factory.mktemp("alertmanager")
-    jinja = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    jinja.filters["to_json"] = json.dumps
     variables = {"ansible_managed": "test", "mooring_prefix": "mooring", "mooring_domain": "mooring.test",
-                 "monitoring_mattermost_webhook_url": "", "monitoring_heartbeat_webhook_url": ""}
-    text = (PROJECT / "alertmanager/alertmanager.yml.j2").read_text()
-    (directory / "alertmanager.yml").write_text(jinja.from_string(text).render(variables))
+                 "monitoring_mattermost_webhook_url": "", "monitoring_heartbeat_webhook_url": "",
+                 "monitoring_runbook_url": "https://wiki.example.com/alerts"}
     (directory / "templates").mkdir()
-    for path in (PROJECT / "alertmanager/templates").iterdir():
-        text = jinja.from_string(path.read_text()).render(monitoring_runbook_url="https://wiki.example.com/alerts")
-        (directory / "templates" / path.name.removesuffix(".j2")).write_text(text)
+    for path, text in templates.render_tree(PROJECT / "alertmanager", variables).items():
+        (directory / path).write_text(text)
     for path in (directory, directory / "templates"):
         path.chmod(0o755)
     name = f"mooringtest-alertmanager-{secrets.token_hex(2)}"

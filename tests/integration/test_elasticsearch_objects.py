@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pathlib
 import secrets
 import subprocess
 import threading
@@ -19,13 +18,14 @@ import time
 import typing as t
 
 import pytest
+import templates
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import Elasticsearch, Gone, Refused
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._step_elasticsearch_objects import ARGUMENT_SPEC, converge
+from conftest import ROOT, docker
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = "mooring.local/elasticsearch:9.5.2"
 ADMIN = ("elastic", "password-of-the-lab")
 SECONDS = 240.0
@@ -44,10 +44,6 @@ class Module:
     def run_command(argv: list[str], **_others: t.Any) -> tuple[int, str, str]:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
-
-
-def docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def until(what: t.Callable[[], t.Any], seconds: float = SECONDS) -> t.Any:
@@ -252,14 +248,13 @@ def test_documents_age_out(lab):  # defect 75
 
 def of_the_role() -> dict[str, list[dict[str, t.Any]]]:
     """What the role declares without being told anything but passwords."""
-
     variables = {"elk_admin_password": ADMIN[1], "elk_writer_password": "writer-password", "mooring_prefix": "mooring"}
     for part in ("defaults", "vars"):
-        variables.update(DataLoader().load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True))
+        variables.update(templates.load(ROLE / part / "main.yml"))
     variables["elk_kibana_password"] = "kibana-password"
     templar = Templar(loader=DataLoader(), variables=variables)
     options = ("policies", "component_templates", "index_templates", "data_streams", "roles", "users")
-    return {option: templar.template(trust_as_template(f"{{{{ __elk_{option} }}}}")) for option in options}
+    return {option: templar.template(templates.trust_as_template(f"{{{{ __elk_{option} }}}}")) for option in options}
 
 
 def test_what_the_role_declares(lab):

@@ -27,8 +27,8 @@ import time
 import typing as t
 import urllib.parse
 
-import jinja2
 import pytest
+import templates
 from ansible_collections.mooring.stack.plugins.module_utils._docker import SOCKET
 from ansible_collections.mooring.stack.plugins.module_utils._unix_http import UnixConnection
 from conftest import ROOT, docker
@@ -69,14 +69,10 @@ class Door:
     @staticmethod
     def render(directory: pathlib.Path, prefix: str) -> None:
         """The role's tree, with the one variable of the platform that it reads."""
-        jinja = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-        for path in filter(pathlib.Path.is_file, SOURCE.rglob("*")):
-            target = directory / str(path.relative_to(SOURCE)).removesuffix(".j2")
+        variables = {"ansible_managed": "test", "mooring_prefix": prefix, "mooring_network": "platform"}
+        for name, text in templates.render_tree(SOURCE, variables).items():
+            target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_text()
-            if path.suffix == ".j2":
-                text = jinja.from_string(text).render(ansible_managed="test", mooring_prefix=prefix,
-                                                           mooring_network="platform")
             target.write_text(text)
 
     @property

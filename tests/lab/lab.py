@@ -188,6 +188,13 @@ def up_to_date(image: str, recipe: str) -> bool:
     return docker("image", "inspect", "--format", label, image, check=False) == recipe
 
 
+def unbuilt(image: str) -> str:
+    """Why an image of the platform cannot be used here; "" where it can."""
+    if docker("image", "inspect", "--format", "{{.Id}}", image, check=False):
+        return ""
+    return f"this machine has no image {image}. 'make up' builds it."
+
+
 def need_base(release: str) -> str:
     """Bootstrap a minimal system; returns the digest of its recipe."""
     image = f"mooring.lab/base:{release}"

@@ -39,7 +39,7 @@ IMAGES = tuple(f"mooring.local/{image}" for image in (
     "nginx:1.26", "certbot:4", "pebble:2", "mysql:9.7", "redis:8", "prometheus:2.53", "demo:1.0.0", "demo:1.1.0"))
 NAME, PORT, URL_PATH = "mooring.test", 8443, "/api/hello"
 HELP = "/root/help.sh"
-RECAP = re.compile(r"^\S+\s+:.*\bchanged=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+RECAP = re.compile(r"^(\S+)\s+:.*\bchanged=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 TASK = re.compile(r"^TASK \[(.*)\]")
 
 # What inventories/local has nothing of, and drift can hit.
@@ -144,22 +144,40 @@ def scratch(topic: str, args: argparse.Namespace) -> t.Iterator[pathlib.Path]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """What a playbook run did."""
+class Outcome:
+    """What a run of a playbook printed, and how it ended."""
 
     output: str
     status: int
-    differences: dict[str, list[Difference]]
-    notices: list[str]
-    seconds: float
+
+    @property
+    def recap(self) -> dict[str, tuple[int, int, int]]:
+        """Changed, unreachable and failed by host."""
+        return {host: (int(changed), int(gone), int(failed)) for host, changed, gone, failed in
+                RECAP.findall(self.output)}
 
     @property
     def changed(self) -> int:
         """Changed tasks, -1 where a host failed or there is no recap."""
-        found = RECAP.findall(self.output)
-        if not found or any(int(unreachable) + int(failed) for _changed, unreachable, failed in found):
+        hosts = self.recap.values()
+        if not hosts or any(gone + failed for _changed, gone, failed in hosts):
             return -1
-        return sum(int(changed) for changed, _unreachable, _failed in found)
+        return sum(changed for changed, _gone, _failed in hosts)
+
+    def good(self, what: str) -> t.Self:
+        """This run, if it ended well."""
+        if self.status or self.changed < 0:
+            raise Failed(f"{what} ended with status {self.status}:\n{self.output[-3500:]}")
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(Outcome):
+    """What a playbook run did, with its report."""
+
+    differences: dict[str, list[Difference]]
+    notices: list[str]
+    seconds: float
 
     @property
     def changed_tasks(self) -> list[str]:
@@ -172,14 +190,47 @@ class Run:
                 names.append(task)
         return names
 
-    def good(self, what: str) -> Run:
-        """This run, if it ended well."""
-        if self.status or self.changed < 0:
-            raise Failed(f"{what} failed:\n{self.output[-3000:]}")
-        return self
+
+class Runner:
+    """Runs playbooks of a clone of the last commit, and keeps in a log what they print."""
+
+    def __init__(self, scratch: pathlib.Path, topic: str) -> None:
+        self.scratch = scratch
+        self.topic = topic
+        self.code = scratch / "mooring.stack"
+        self.log = ROOT / ".cache" / f"prove-{topic}.log"
+        self._process: subprocess.Popen[str] | None = None
+
+    def clone(self) -> None:
+        """The last commit, anew."""
+        shutil.rmtree(self.code, ignore_errors=True)
+        subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(self.code)], check=True)
+
+    def say(self, text: str) -> None:
+        """Progress, plain."""
+        say(text, self.topic)
+
+    def write(self, text: str) -> None:
+        """Into the log."""
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("a") as log:
+            log.write(text if text.endswith("\n") else f"{text}\n")
+
+    def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start ansible-playbook in a process group of its own."""
+        self._process = subprocess.Popen(
+            [str(PLAYBOOK), *arguments], cwd=self.code, start_new_session=True, text=True,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "200", **environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return self._process
+
+    def stop(self) -> None:
+        """End a run that is still under way, when the proof itself is ended."""
+        if self._process and self._process.poll() is None:
+            kill_group(self._process)
 
 
-class Site:
+class Site(Runner):
     """The node, its inventory, and everything that is done to it."""
 
     # What attempt() runs of the site; whoever inherits says so.
@@ -187,24 +238,15 @@ class Site:
 
     def __init__(self, scratch: pathlib.Path, topic: str = "drift",
                  extra: dict[str, dict[str, t.Any]] | None = None, images: t.Sequence[str] = IMAGES) -> None:
-        self.scratch = scratch
-        self.topic = topic
+        super().__init__(scratch, topic)
         self.node = lab.Node(f"prove-{topic}", NODE)
-        self.code = scratch / "mooring.stack"
         self.inventory = scratch / "inventory"
-        self.log = ROOT / ".cache" / f"prove-{topic}.log"
         self.naive = scratch / "naive.yml"
         self.extra = extra or EXTRA
         self.images = images
         self._runs = 0
-        self._process: subprocess.Popen[str] | None = None
 
     # -- from nothing -------------------------------------------------------
-
-    def clone(self) -> None:
-        """The last commit, and an inventory of its own with new secrets."""
-        shutil.rmtree(self.code, ignore_errors=True)
-        subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(self.code)], check=True)
 
     def declare(self) -> None:
         """inventories/local, with what drift can hit and it has nothing of."""
@@ -273,10 +315,6 @@ class Site:
             if not args.keep:
                 self.node.remove()
 
-    def say(self, text: str) -> None:
-        """Progress, plain."""
-        say(text, self.topic)
-
     def help(self) -> None:
         """Put the shell helpers into the node, for every command from now on."""
         helpers = (ROOT / "tests/prove/drift_help.sh").read_text()
@@ -285,12 +323,6 @@ class Site:
                        input=f"{helpers}OPERATOR={password}\n", stdout=subprocess.DEVNULL)
 
     # -- commands -----------------------------------------------------------
-
-    def write(self, text: str) -> None:
-        """Into the log."""
-        self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("a") as log:
-            log.write(text if text.endswith("\n") else f"{text}\n")
 
     def sh(self, command: str, check: bool = True) -> str:
         """Output of a shell command in the node, standard error included."""
@@ -304,20 +336,10 @@ class Site:
 
     def spawn(self, *arguments: str, report: pathlib.Path | None = None,
               playbook: pathlib.Path | None = None) -> subprocess.Popen[str]:
-        """Start ansible-playbook in a process group of its own."""
+        """Start a run, of the site unless ``playbook`` is another."""
         inventory = [] if "-i" in arguments else ["-i", str(self.inventory)]
-        argv = [str(PLAYBOOK), *inventory, str(playbook or self.code / "playbooks/converge.yml"), *arguments]
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "200",
-                       "MOORING_DRIFT_REPORT": str(report or self.scratch / "report.json")}
-        self._process = subprocess.Popen(
-            argv, cwd=self.code, env=environment, stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        return self._process
-
-    def stop(self) -> None:
-        """End a run that is still under way, when the proof itself is ended."""
-        if self._process and self._process.poll() is None:
-            kill_group(self._process)
+        return self.launch(*inventory, str(playbook or self.code / "playbooks/converge.yml"), *arguments,
+                           MOORING_DRIFT_REPORT=str(report or self.scratch / "report.json"))
 
     def run(self, *arguments: str, playbook: pathlib.Path | None = None) -> Run:
         """One run to its end."""
@@ -376,12 +398,7 @@ class Site:
 
     def wait(self, condition: str, limit: float = 90) -> None:
         """Until a shell condition holds in the node."""
-        end = time.monotonic() + limit
-        while subprocess.run(["docker", "exec", self.node.container, "bash", "-c", condition], check=False,
-                             capture_output=True).returncode:
-            if time.monotonic() > end:
-                raise Failed(f"not reached in {limit:.0f} s: {condition}")
-            time.sleep(0.3)
+        wait_on(self.node, condition, limit)
 
     # -- the naive baseline -------------------------------------------------
 
@@ -408,6 +425,16 @@ class Site:
     def run_naive(self, tags: str, *arguments: str) -> Run:
         """The baseline's tasks of the given tags."""
         return self.run("--tags", tags, *arguments, playbook=self.naive)
+
+
+def wait_on(node: lab.Node, condition: str, limit: float) -> None:
+    """Until a shell condition holds on a node."""
+    end = time.monotonic() + limit
+    while subprocess.run(["docker", "exec", node.container, "bash", "-c", condition], check=False,
+                         capture_output=True).returncode:
+        if time.monotonic() > end:
+            raise Failed(f"not reached in {limit:.0f} s on {node.name}: {condition}")
+        time.sleep(0.3)
 
 
 def read_report(path: pathlib.Path) -> tuple[dict[str, list[Difference]], list[str]]:
@@ -479,6 +506,23 @@ class Poll(Threads):
             finally:
                 connection.close()
             self._stop.wait(max(0.0, pause - (time.monotonic() - begun)))
+
+
+def proved(
+    topic: str, args: argparse.Namespace, cases: t.Iterable[t.Any], place_in: t.Callable[[pathlib.Path], t.Any],
+) -> int:
+    """How many of the cases are as promised, on the node of the place that is made in a directory of the proof.
+
+    -1 where there is no such node; why, was printed.
+    """
+    try:
+        with scratch(topic, args) as directory:
+            place = place_in(directory)
+            with place.standing(args, place.begin, place.again):
+                return sum(promised(place, case, lambda case=case: case(place)) for case in cases)
+    except (Failed, lab.LabError) as error:
+        print(f"prove-{topic}: not proved: {error}\nThe whole output is in {ROOT / '.cache'}/prove-{topic}.log.")
+        return -1
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

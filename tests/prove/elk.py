@@ -21,8 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / ".collections"), *(str(ROOT / "tests" / part) for part in ("lab", "prove", "unit"))]
 
 import elk_cases as cases  # noqa: E402
-import lab  # noqa: E402
-from drift_site import Failed, chosen, parser, promised, scratch  # noqa: E402
+from drift_site import chosen, parser, proved  # noqa: E402
 
 
 def main() -> int:
@@ -30,13 +29,8 @@ def main() -> int:
     args = parser(__doc__ or "", "cases whose first line contains this").parse_args()
     figures = cases.Figures()
     wanted = chosen(cases.CASES, args.only)
-    try:
-        with scratch("elk", args) as directory:
-            place = cases.Place(directory, figures)
-            with place.standing(args, place.begin, place.again):
-                passed = sum(promised(place, case, lambda case=case: case(place)) for case in wanted)
-    except (Failed, lab.LabError) as error:
-        print(f"prove-elk: not proved: {error}\nThe whole output is in {ROOT / '.cache/prove-elk.log'}.")
+    passed = proved("elk", args, wanted, lambda directory: cases.Place(directory, figures))
+    if passed < 0:
         return 1
     print(f"prove-elk: {passed} of {len(wanted)} cases as promised")
     print(f"prove-elk: documents={figures.documents} vectors={figures.vectors} passed={figures.passed} "

@@ -7,51 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pathlib
-import re
 import subprocess
 import time
-import typing as t
 
 import drift_site as site
 import lab
 import prod
 
-LAB = "prove-production"
-RECAP = re.compile(r"^(\S+)\s+:.*\bchanged=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+TOPIC = "production"
+LAB = f"prove-{TOPIC}"
 
 
-class Run(t.NamedTuple):
-    """What a run of a playbook said."""
-
-    output: str
-    status: int
-
-    @property
-    def recap(self) -> dict[str, tuple[int, int, int]]:
-        """Changed, unreachable and failed by host."""
-        return {host: (int(changed), int(gone), int(failed)) for host, changed, gone, failed in
-                RECAP.findall(self.output)}
-
-    @property
-    def changed(self) -> int:
-        return sum(changed for changed, _gone, _failed in self.recap.values())
-
-    def good(self, what: str) -> Run:
-        """This run, if it ended well."""
-        if self.status:
-            raise site.Failed(f"{what} ended with status {self.status}:\n{self.output[-3500:]}")
-        return self
-
-
-class Hosts:
+class Hosts(site.Runner):
     """The nodes, their town, and an inventory that is filled in."""
 
     def __init__(self, scratch: pathlib.Path, args: argparse.Namespace) -> None:
-        self.scratch, self.args = scratch, args
-        self.code = scratch / "mooring.stack"
-        self.log = prod.ROOT / ".cache" / "prove-production.log"
+        super().__init__(scratch, TOPIC)
+        self.args = args
         self.layout = prod.LAYOUTS["three"]
         self.nodes = {name: lab.Node(LAB, name) for name in self.layout}
         self.components = sorted({group for _seat, groups in self.layout.values() for group in groups})
@@ -62,7 +35,6 @@ class Hosts:
         self.open_ports: set[int] = set()
         self.faults = self.requests = self.failed_requests = 0
         self.standins: list[str] = []
-        self._process: subprocess.Popen[str] | None = None
 
     # -- from nothing -------------------------------------------------------
 
@@ -72,7 +44,7 @@ class Hosts:
             self.log.unlink(missing_ok=True)
         self.say("cloning the last commit, building what images are missing")
         if not self.code.exists():
-            subprocess.run(["git", "clone", "--quiet", "--shared", str(prod.ROOT), str(self.code)], check=True)
+            self.clone()
         if self.args.reuse:
             place = json.loads((self.scratch / "place.json").read_text())
             self.place = prod.Place(pathlib.Path(place["inventory"]), place["nodes"], prod.Secrets(place["secrets"]),
@@ -90,14 +62,9 @@ class Hosts:
 
     def end(self) -> None:
         """Stop what still runs, and remove what was made."""
-        if self._process and self._process.poll() is None:
-            site.kill_group(self._process)
+        self.stop()
         if not self.args.keep:
             self.tool("lab.py", "down", LAB)
-
-    def say(self, text: str) -> None:
-        """Progress, plain."""
-        site.say(text, "production")
 
     # -- commands -----------------------------------------------------------
 
@@ -106,33 +73,22 @@ class Hosts:
         return subprocess.run([prod.ROOT / "tests/lab" / argv[0], *argv[1:]], check=True, stdout=subprocess.PIPE,
                               text=True).stdout
 
-    def write(self, text: str) -> None:
-        """Into the log."""
-        self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("a") as log:
-            log.write(text if text.endswith("\n") else f"{text}\n")
-
     def spawn(self, playbook: str, *arguments: str, own: bool = True) -> subprocess.Popen[str]:
-        """Start ansible-playbook in a process group of its own."""
+        """Start a run, with the inventory that is filled in unless it is not ``own``."""
         options = self.place.options if own else []
-        self._process = subprocess.Popen(
-            [str(site.PLAYBOOK), *options, playbook, *arguments], cwd=self.code, start_new_session=True, text=True,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "200",
-                 "ANSIBLE_SSH_RETRIES": "0"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return self._process
+        return self.launch(*options, playbook, *arguments, ANSIBLE_SSH_RETRIES="0")
 
-    def playbook(self, playbook: str, *arguments: str, own: bool = True) -> Run:
+    def playbook(self, playbook: str, *arguments: str, own: bool = True) -> site.Outcome:
         """One run to its end."""
         started = time.monotonic()
         process = self.spawn(playbook, *arguments, own=own)
-        run = Run(process.communicate()[0], process.returncode)
+        run = site.Outcome(process.communicate()[0], process.returncode)
         self.keep(run.output)
         self.write(f"$ ansible-playbook {playbook} {' '.join(arguments)} ({time.monotonic() - started:.0f} s, status "
                    f"{run.status})\n{run.output}")
         return run
 
-    def site(self, *arguments: str) -> Run:
+    def site(self, *arguments: str) -> site.Outcome:
         """One run of site.yml."""
         return self.playbook("site.yml", *arguments)
 
@@ -158,12 +114,7 @@ class Hosts:
 
     def wait(self, host: str, condition: str, limit: float = 120) -> None:
         """Until a shell condition holds on a host."""
-        end = time.monotonic() + limit
-        while subprocess.run(["docker", "exec", self.nodes[host].container, "bash", "-c", condition], check=False,
-                             capture_output=True).returncode:
-            if time.monotonic() > end:
-                raise site.Failed(f"not reached in {limit:.0f} s on {host}: {condition}")
-            time.sleep(0.3)
+        site.wait_on(self.nodes[host], condition, limit)
 
 
 class Poll(site.Poll):

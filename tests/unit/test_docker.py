@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -14,13 +15,17 @@ import typing as t
 import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _docker
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
+from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 
 FOUND = {"Id": "1", "Name": "/one"}
 
 
 @pytest.fixture
 def engine(tmp_path) -> t.Iterator[t.Callable[[dict[str, tuple[int, t.Any]]], str]]:
-    """Starts an engine that answers as told; 404 to everything else."""
+    """Starts an engine that answers as told; 404 to everything else.
+
+    What is posted goes by ``POST`` and the path; an answer may be a function of what it was.
+    """
     with contextlib.ExitStack() as stack:
 
         def start(answers: dict[str, tuple[int, t.Any]]) -> str:
@@ -34,9 +39,14 @@ def engine(tmp_path) -> t.Iterator[t.Callable[[dict[str, tuple[int, t.Any]]], st
                 with contextlib.suppress(OSError):
                     while True:
                         connection, _address = server.accept()
-                        with connection:
-                            question = connection.recv(2**16).decode().split()[1]
+                        with connection, connection.makefile("rb") as stream:
+                            method, target, _version = stream.readline().decode().split()
+                            headers = http.client.parse_headers(stream)
+                            posted = json.loads(stream.read(int(headers.get("Content-Length", 0))) or "null")
+                            question = target if method == "GET" else f"{method} {target}"
                             status, document = answers.get(question, (404, {"message": "No such thing"}))
+                            if callable(document):
+                                document = document(posted)
                             connection.sendall(
                                 f"HTTP/1.0 {status} Word\r\nA: b\r\n\r\n{json.dumps(document)}".encode())
 
@@ -114,6 +124,42 @@ def test_what_exists_is_read_from_the_socket(engine):
     assert docker.containers(volume="data") == ["two"]
     assert docker.info() == {"ServerVersion": "20.10"}
     assert cli.calls == []
+
+
+def test_overlays_are_the_networks_that_join_hosts(engine):
+    docker = Docker(Cli(), path=engine({
+        "/networks/wide": (200, {"Name": "wide", "Driver": "overlay"}),
+        "/networks/narrow": (200, {"Name": "narrow", "Driver": "bridge"})}))
+    assert docker.overlays({"wide", "narrow", "gone"}) == {"wide"}
+    cli = Cli()
+    assert Docker(cli, path="").overlays([]) == frozenset()
+    assert cli.calls == [], "nothing to ask"
+
+
+def test_get_tells_what_the_engine_answers_whatever_that_is(engine):
+    docker = Docker(Cli(), path=engine({"/nodes": (503, {"message": "no leader"}), "/swarm": (200, {"ID": "1"})}))
+    assert docker.get("/nodes") == (503, {"message": "no leader"})
+    assert docker.get("/swarm") == (200, {"ID": "1"})
+
+
+def test_post_gives_the_answer_or_the_engine_s_refusal(engine):
+    docker = Docker(Cli(), path=engine({
+        "POST /swarm/init": (200, lambda wish: f"{wish['ListenAddr']} it is"),
+        "POST /swarm/join": (503, {"message": "already part of a swarm"}),
+        "POST /swarm/leave": (500, None)}))
+    assert docker.post("/swarm/init", {"ListenAddr": "192.0.2.11:2377"}) == "192.0.2.11:2377 it is"
+    with pytest.raises(MooringError, match="refuses /swarm/join with status 503: already part of a swarm"):
+        docker.post("/swarm/join", {"JoinToken": "sesame"})
+    with pytest.raises(MooringError, match="status 500: no reason given"):
+        docker.post("/swarm/leave", {"Force": True})
+
+
+def test_what_only_the_socket_answers_needs_it():
+    for ask in (lambda docker: docker.get("/nodes"), lambda docker: docker.post("/swarm/init", {"a": "b"})):
+        cli = Cli()
+        with pytest.raises(MooringError, match="does not answer /.*docker_engine role first.*DOCKER_HOST"):
+            ask(Docker(cli, path=""))
+        assert cli.calls == []
 
 
 def test_without_the_socket_the_command_line_reads(tmp_path):

@@ -752,6 +752,14 @@ def test_bad_swarms(swarm, expected):
     assert any("docker_engine_swarm" in line and f": {expected}" in line for line in found), found
 
 
+@pytest.mark.parametrize("name", ["email", "image", "app_port", "web_domain"])
+def test_the_name_of_a_host_is_no_word_that_asks_for_something(name):
+    """A field of this name would not be an address."""
+    (line,) = [line for line in several(swarm={**SWARM, name: "10.20.0.14"}) if f"docker_engine_swarm.{name} " in line]
+    assert f"lists '{name}', which is no host of the group docker_engine" in line
+    assert not [line for line in lines({"monitoring_agents": {name: ["kafka"]}}) if " is not " in line]
+
+
 def test_a_component_is_on_one_host_of_a_network():
     found = several(two=["data_stores", "monitoring"])
     (line,) = [line for line in found if "as well" in line and "one/" in line]
@@ -767,17 +775,18 @@ def test_pools_that_overlap():
 
 
 @pytest.mark.parametrize("source, system, engine, mixed", [
-    ("distro", ("debian", "12"), "", True),
-    ("upstream", ("debian", "12"), "", False),
-    ("distro", ("debian", "12"), "28.0.1", False),
-    ("upstream", ("debian", "13"), "20.10.24", True),
+    ("distro", ("debian", "12", "bookworm"), "", True),
+    ("upstream", ("debian", "12", "bookworm"), "", False),
+    ("distro", ("debian", "12", "bookworm"), "28.0.1", False),
+    ("upstream", ("debian", "13", "trixie"), "20.10.24", True),
+    ("distro", ("ubuntu", "22.04", "jammy"), "", False),
 ])
 def test_engines_of_two_ages(source, system, engine, mixed):
     """The other two hosts have a new engine."""
     found = inventory({"docker_engine_source": source, "docker_engine_swarm": SWARM})
     found.hosts += [Host(name, {"docker_engine"}, {"docker_engine_swarm": Setting(SWARM, "g.yml:1")}, [],
                          {**FACTS, "docker": {**FACTS["docker"], "version": "26.1.5"}}) for name in ("two", "three")]
-    found.hosts[0].facts = {**FACTS, "os": {"id": system[0], "version": system[1]},
+    found.hosts[0].facts = {**FACTS, "os": dict(zip(("id", "version", "codename"), system, strict=True)),
                             "docker": {**FACTS["docker"], "version": engine}}
     lines = [problem.line() for problem in judge(found)]
     assert any("cannot be in one swarm" in line for line in lines) is mixed, lines
