@@ -103,11 +103,12 @@ class ActionModule(ActionBase):
             for role in inventory.roles_of(host):
                 for option in role.options.keys() & host.settings.keys():
                     place_default(host.settings[option], inventory.file_for(role, option))
-        lines = [problem.line() for problem in judge(inventory)]
-        if lines:
-            count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''} in the inventory"
-            # Ansible shows a result as one long line, unless it is told otherwise; then each problem is a line.
-            return {"failed": True, "changed": False, "msg": f"{count}; nothing was changed.", "problems": lines,
+        problems = [problem.line() for problem in judge(inventory)]
+        if problems:
+            count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the inventory"
+            # Ansible shows a result as one long line, unless it is told otherwise; then each item of a list is a line.
+            return {"failed": True, "changed": False, "msg": f"{count}; nothing was changed.",
+                    "problems": [line for problem in problems for line in problem.splitlines()],
                     "_ansible_verbose_always": True}
         return {"changed": False, "problems": [], "collection": collection.version,
                 "record": {host.name: platform(host) for host in hosts if record_due(inventory, host)}}

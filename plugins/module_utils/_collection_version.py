@@ -191,7 +191,7 @@ def unread(
         UPGRADE,
         f"mooring.stack {old} worked here last, and an inventory, or who uses it, may have to follow what changed "
         f"since:{entries}\n    {collection.changelog} has all of it",
-        f'Change what has to, then set {UPGRADE} to "{notes[-1].version}", in group_vars/all or with -e')
+        f"Change what has to, then set {UPGRADE} to {notes[-1].version}, in group_vars/all or with -e")
 
 
 def due(collection: Collection, facts: t.Mapping[str, t.Any], prefix: str) -> bool:

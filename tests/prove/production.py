@@ -38,7 +38,8 @@ def said(*argv: str) -> str:
 
 def upgrade() -> str:
     """Whether the release before this one can be followed by it: make prove-upgrade."""
-    return "ok" if " failed=0 " in said("tests/prove/upgrade.py") else "failed"
+    done = subprocess.run([sys.executable, "tests/prove/upgrade.py"], cwd=ROOT, check=False)
+    return "failed" if done.returncode else "ok"
 
 
 def main() -> int:

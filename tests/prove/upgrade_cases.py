@@ -312,8 +312,8 @@ def a_newer_one_waits_until_its_notes_are_read(place: Place) -> None:
     """A newer version with notes refuses until they are acknowledged, and then changes nothing but the record."""
     with place.by(place.future):
         refused = place.refuse([
-            f"mooring.stack {place.now} worked here last", f"{NEWER}: data_stores - tables have legs.",
-            f"{NEWER}: old_module - is gone.", f'mooring_upgrade_acknowledged to "{NEWER}"'])
+            f"mooring.stack {place.now} worked here last", f'" {NEWER}: data_stores - tables have legs.",',
+            f'" {NEWER}: old_module - is gone.",', f"mooring_upgrade_acknowledged to {NEWER}, in group_vars"])
         expect("wings" not in refused.output, "a note about a component that is not here was shown")
         place.refuse(["tables have legs"], mooring_upgrade_acknowledged="98.0.0")
         processes = place.look()

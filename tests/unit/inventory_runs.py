@@ -18,6 +18,7 @@ import pathlib
 import socket
 import sys
 import tempfile
+import time
 
 from ansible.cli.playbook import PlaybookCLI
 
@@ -44,8 +45,11 @@ def answering(names):
     return getaddrinfo
 
 
-def run(directory, arguments, names):
-    """Status and output of one ``ansible-playbook`` that is started in ``directory``."""
+def run(directory, arguments, names, host):
+    """Status and output of one ``ansible-playbook`` that is started in ``directory``, for facts of the ``host``."""
+    # Its clock is so far from this one's, however long the runs before took.
+    host["time"] = time.time() + host.get("time", 0)
+    pathlib.Path(directory, "facts.json").write_text(json.dumps({"__facts": {"steps": [{"host": host}]}}))
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
@@ -66,4 +70,4 @@ def run(directory, arguments, names):
 
 if __name__ == "__main__":
     runs = json.load(sys.stdin)
-    json.dump([run(pathlib.Path(one["directory"]), one["arguments"], one["names"]) for one in runs], sys.stdout)
+    json.dump([run(**one) for one in runs], sys.stdout)

@@ -102,10 +102,10 @@ def test_a_refusal_tells_what_changed_and_only_about_components_that_are_here():
     mine = Collection("0.5.0", NOTES, "somewhere/CHANGELOG.rst")
     refusal = judge(mine, facts("0.1.0"), "mooring", (), Acknowledged())
     for words in ("0.1.0 worked here last", "0.2.0: kafka - topics moved.", "0.4.0: data_stores - renamed.",
-                  "somewhere/CHANGELOG.rst", f'{versions.UPGRADE} to "0.4.0"'):
+                  "somewhere/CHANGELOG.rst", f"{versions.UPGRADE} to 0.4.0, in"):
         assert words in str(refusal)
     refusal = judge(mine, facts("0.1.0"), "mooring", {"kafka", "data_stores"}, Acknowledged())
-    assert "redis_login" in str(refusal) and "kafka" not in str(refusal) and '"0.2.0"' in str(refusal)
+    assert "redis_login" in str(refusal) and "kafka" not in str(refusal) and " to 0.2.0, in" in str(refusal)
     assert not told("0.5.0", facts("0.2.0"), {"data_stores"})
 
 

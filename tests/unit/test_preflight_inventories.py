@@ -11,7 +11,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 from ansible.release import __version__ as version
@@ -78,11 +77,9 @@ def outcomes(request, tmp_path_factory):
             continue
         directory = root / str(number)
         one.write(directory)
-        facts = one.facts()
-        facts["time"] = time.time() + facts.get("time", 0)
-        (directory / "facts.json").write_text(json.dumps({"__facts": {"steps": [{"host": facts}]}}))
         arguments = ["-i", INVENTORY, str(root / "play.yml"), "-e", "@facts.json"]
-        runs[one.name] = {"directory": str(directory), "arguments": arguments, "names": {**NAMES, **one.names}}
+        runs[one.name] = {"directory": str(directory), "arguments": arguments, "names": {**NAMES, **one.names},
+                          "host": one.facts()}
     done = subprocess.run(
         [sys.executable, str(pathlib.Path(__file__).with_name("inventory_runs.py"))], text=True,
         input=json.dumps([*runs.values()]), capture_output=True, timeout=1800, check=True,
