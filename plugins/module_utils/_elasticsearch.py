@@ -22,7 +22,7 @@ BUSY_SECONDS = 20.0
 INTERVAL = 0.5
 
 
-class Gone(MooringError):
+class NoAnswer(MooringError):
     """Nobody answers, or not in JSON."""
 
 
@@ -64,7 +64,7 @@ class Elasticsearch:
         self._connection.close()
 
     def ask(self, method: str, path: str, body: t.Any = None) -> t.Any:
-        """The document of an answer of status 2xx; raises :class:`Refused`, :class:`Gone`."""
+        """The document of an answer of status 2xx; raises :class:`Refused`, :class:`NoAnswer`."""
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             status, document = self._exchange(method, path, body, self._login)
@@ -94,10 +94,10 @@ class Elasticsearch:
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             said = str(error) or type(error).__name__
-            raise Gone(f"Elasticsearch does not answer at {self._where}: {said}.") from error
+            raise NoAnswer(f"Elasticsearch does not answer at {self._where}: {said}.") from error
         with contextlib.suppress(ValueError):
             return answer.status, json.loads(content or b"{}")
-        raise Gone(f"What answers at {self._where} is not Elasticsearch (status {answer.status}, no JSON).")
+        raise NoAnswer(f"What answers at {self._where} is not Elasticsearch (status {answer.status}, no JSON).")
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> http.client.HTTPResponse:
         self._connection.request(method, path, data, headers)

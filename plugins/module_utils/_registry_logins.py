@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import json
 import typing as t
 
 from ansible_collections.mooring.stack.plugins.module_utils._differences import HIDDEN, Difference
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
+from ansible_collections.mooring.stack.plugins.module_utils._formats import REGISTRIES
 
 # Where this collection notes to which registries it has logged in.
 NOTE = "/etc/mooring/registry_logins.json"
@@ -41,6 +43,16 @@ class Plan:
     @property
     def changes_anything(self) -> bool:
         return bool(self.differences)
+
+
+def noted(text: str | None) -> list[str]:
+    """The registries of a note; one that cannot be read says nothing.
+
+    Raises :class:`MooringError` for one of a newer format.
+    """
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        return [str(one) for one in REGISTRIES.current(json.loads(text or "{}"), NOTE).get("addresses") or ()]
+    return []
 
 
 def key_of(address: str) -> str:

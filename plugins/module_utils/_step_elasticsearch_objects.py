@@ -13,7 +13,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import _project as p
 from ansible_collections.mooring.stack.plugins.module_utils._docker import Docker
 from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import (
     Elasticsearch,
-    Gone,
+    NoAnswer,
     Refused,
     quoted,
 )
@@ -164,7 +164,7 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
         docker = Docker(module.run_command)
         address = docker.address(params["container"], params["network"])
         if not address:
-            raise Gone(f"The container {params['container']} does not run.")
+            raise NoAnswer(f"The container {params['container']} does not run.")
         with (docker.inside(params["container"]),
               Elasticsearch(address, params["login_user"], params["login_password"]) as server):
             wait_for_login(server, params, not module.check_mode)
@@ -178,7 +178,7 @@ def converge(module: t.Any, params: dict[str, t.Any], planned: t.Mapping[str, st
                         f"Elasticsearch took every change, and yet: {'; '.join(map(str, left))}.")
     except MooringError as error:
         # While it is stopped, or with a password that the run has yet to load.
-        if module.check_mode and (isinstance(error, Gone) or before):
+        if module.check_mode and (isinstance(error, NoAnswer) or before):
             return {**_result(Plan()), "notices": [f"elk: its objects were not compared: {error}"]}
         raise MooringError(str(error), **{**_result(plan), **error.details}) from error
     return _result(plan)

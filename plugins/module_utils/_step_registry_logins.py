@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import typing as t
@@ -13,7 +12,14 @@ import typing as t
 from ansible_collections.mooring.stack.plugins.module_utils import _files as files
 from ansible_collections.mooring.stack.plugins.module_utils._docker import CommandFailed, Docker
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
-from ansible_collections.mooring.stack.plugins.module_utils._registry_logins import NOTE, Login, Plan, decide, logins
+from ansible_collections.mooring.stack.plugins.module_utils._registry_logins import (
+    NOTE,
+    Login,
+    Plan,
+    decide,
+    logins,
+    noted,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "dict", "default": [], "options": {
@@ -29,11 +35,9 @@ def config_path() -> str:
     return os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "config.json")
 
 
-def noted() -> list[str]:
-    """The registries that this collection logged in to; a note that cannot be read says nothing."""
-    with contextlib.suppress(ValueError, AttributeError, TypeError):
-        return [str(one) for one in json.loads(files.read_text(NOTE) or "{}").get("addresses") or ()]
-    return []
+def ours() -> list[str]:
+    """The registries that this collection logged in to. Raises :class:`MooringError` for a note of a newer format."""
+    return noted(files.read_text(NOTE))
 
 
 def log_out(docker: Docker, addresses: t.Iterable[str]) -> None:
@@ -46,7 +50,7 @@ def apply(docker: Docker, plan: Plan, wished: t.Mapping[str, Login]) -> None:
     for address in plan.log_in:
         # First of all, so that a login of an interrupted run is still known to be ours.
         os.makedirs(os.path.dirname(NOTE), mode=0o755, exist_ok=True)
-        note = json.dumps({"addresses": sorted({*noted(), address})}, indent=2) + "\n"
+        note = json.dumps({"addresses": sorted({*ours(), address})}, indent=2) + "\n"
         files.write_file(NOTE, note.encode(), 0o644)
         try:
             docker.run("login", "--username", wished[address].username, "--password-stdin", address,
@@ -57,14 +61,14 @@ def apply(docker: Docker, plan: Plan, wished: t.Mapping[str, Login]) -> None:
                 f"{(error.stderr or error.stdout).strip()}. See docker_engine_registries.") from error
     log_out(docker, plan.log_out)
     if plan.log_out:
-        left = sorted(set(noted()) - set(plan.log_out))
+        left = sorted(set(ours()) - set(plan.log_out))
         files.write_file(NOTE, (json.dumps({"addresses": left}, indent=2) + "\n").encode(), 0o644)
 
 
 def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read, decide, apply; the result. Raises :class:`MooringError`."""
     wished = {one["name"]: Login(one["username"], one["password"]) for one in params["registries"]}
-    plan = decide(logins(files.read_text(config_path()), config_path()), noted(), wished)
+    plan = decide(logins(files.read_text(config_path()), config_path()), ours(), wished)
     if plan.changes_anything and not module.check_mode:
         apply(Docker(module.run_command), plan, wished)
     return {"changed": plan.changes_anything, "differences": [one.as_dict() for one in plan.differences],

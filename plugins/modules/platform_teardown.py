@@ -178,7 +178,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._errors import Moori
 from ansible_collections.mooring.stack.plugins.module_utils._files import read_text
 from ansible_collections.mooring.stack.plugins.module_utils._images import REPLACED, noted
 from ansible_collections.mooring.stack.plugins.module_utils._registry_logins import NOTE
-from ansible_collections.mooring.stack.plugins.module_utils._step_registry_logins import noted as registries
+from ansible_collections.mooring.stack.plugins.module_utils._step_registry_logins import ours as registries
 from ansible_collections.mooring.stack.plugins.module_utils._step_schedule import jobs, unschedule
 from ansible_collections.mooring.stack.plugins.module_utils._teardown import (
     Container,

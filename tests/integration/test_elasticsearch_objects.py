@@ -21,7 +21,7 @@ import pytest
 import templates
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import Elasticsearch, Gone, Refused
+from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import Elasticsearch, NoAnswer, Refused
 from ansible_collections.mooring.stack.plugins.module_utils._errors import MooringError
 from ansible_collections.mooring.stack.plugins.module_utils._step_elasticsearch_objects import ARGUMENT_SPEC, converge
 from conftest import ROOT, docker
@@ -52,7 +52,7 @@ def until(what: t.Callable[[], t.Any], seconds: float = SECONDS) -> t.Any:
     while True:
         try:
             found = what()
-        except (Gone, Refused):
+        except (NoAnswer, Refused):
             found = None
         if found or time.monotonic() > end:
             assert found
@@ -69,7 +69,7 @@ class Lab:
     def server(self, user: str = ADMIN[0], password: str = ADMIN[1]) -> Elasticsearch:
         address = docker("inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", self.name)
         if not address:
-            raise Gone("It does not run.")
+            raise NoAnswer("It does not run.")
         return Elasticsearch(address, user, password)
 
     def ask(self, method: str, path: str, body: t.Any = None, login: tuple[str, str] = ADMIN) -> t.Any:
@@ -287,7 +287,7 @@ def test_what_was_acknowledged_survives_a_kill_while_it_is_written(lab):
             while len(acknowledged) < 10_000:
                 try:
                     answer = server.ask("POST", "/kept-a/_doc", {"@timestamp": "2026-11-26T00:00:00Z"})
-                except (Gone, Refused):
+                except (NoAnswer, Refused):
                     return
                 acknowledged.append(answer["_id"])
 

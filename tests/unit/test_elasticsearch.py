@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mooring.stack.plugins.module_utils import _elasticsearch as client
 from ansible_collections.mooring.stack.plugins.module_utils import _elasticsearch_objects as objects
 from ansible_collections.mooring.stack.plugins.module_utils import _step_elasticsearch_objects as step
-from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import Elasticsearch, Gone, Refused
+from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch import Elasticsearch, NoAnswer, Refused
 from ansible_collections.mooring.stack.plugins.module_utils._elasticsearch_objects import (
     COMPONENT,
     POLICY,
@@ -397,10 +397,11 @@ def test_an_idle_connection_that_was_closed_is_opened_again(server):
 def test_what_is_no_elasticsearch_is_named(server):
     server.statuses["/_ilm/policy"] = (200, b"<html>")
     with Elasticsearch("127.0.0.1", "mooring", "right-password", server.port) as one:
-        with pytest.raises(Gone, match="is not Elasticsearch"):
+        with pytest.raises(NoAnswer, match="is not Elasticsearch"):
             one.ask("GET", "/_ilm/policy")
         with pytest.raises(Refused):
             server.statuses["/x"] = (404, {})
             one.ask("GET", "/x")
-    with Elasticsearch("127.0.0.1", "a", "b", 1) as one, pytest.raises(Gone, match="does not answer at 127.0.0.1:1"):
+    answers = pytest.raises(NoAnswer, match="does not answer at 127.0.0.1:1")
+    with Elasticsearch("127.0.0.1", "a", "b", 1) as one, answers:
         one.ask("GET", "/")

@@ -20,6 +20,7 @@ from ansible_collections.mooring.stack.plugins.module_utils import (
     _images,
     _project,
     _record,
+    _registry_logins,
     _release_host,
     _step_kibana_objects,
     _step_platform_status,
@@ -92,6 +93,7 @@ def projects(path, _text):
     (_formats.LEDGER, lambda path, _text: _certificates_host.Ledger(path, 0).read()),
     (_formats.ORIGIN, lambda path, text: _certificates_host._noted(text.encode(), path)),
     (_formats.IMAGES, lambda _path, text: _images.noted(text)),
+    (_formats.REGISTRIES, lambda _path, text: _registry_logins.noted(text)),
     (_formats.SAVED_OBJECTS, lambda path, _text: _step_kibana_objects.recorded(path)),
 ], ids=lambda value: getattr(value, "what", ""))
 def test_a_file_of_a_newer_version_is_refused_and_not_misread(tmp_path, kind, read):

@@ -94,13 +94,13 @@ DECLARED = {"name": OURS, "username": "ann", "password": "sesame"}
 def test_the_password_is_no_argument(monkeypatch, tmp_path):  # defect 8
     result, said = converge(monkeypatch, tmp_path, [DECLARED])
     assert said == [(("login", "--username", "ann", "--password-stdin", OURS), "sesame")]
-    assert result["changed"] and step.noted() == [OURS]
+    assert result["changed"] and step.ours() == [OURS]
     assert "sesame" not in json.dumps(result)
 
 
 def test_check_mode_asks_nobody(monkeypatch, tmp_path):
     result, said = converge(monkeypatch, tmp_path, [DECLARED], check_mode=True)
-    assert result["changed"] and not said and step.noted() == []
+    assert result["changed"] and not said and step.ours() == []
 
 
 def test_what_is_not_declared_any_more_is_left(monkeypatch, tmp_path):
@@ -108,7 +108,7 @@ def test_what_is_not_declared_any_more_is_left(monkeypatch, tmp_path):
     (tmp_path / "config.json").write_text(config(**{OURS: ANN, "elsewhere.example.com": BEN}))
     result, said = converge(monkeypatch, tmp_path, [])
     assert said == [(("logout", OURS), None)] and result["changed"]
-    assert step.noted() == []
+    assert step.ours() == []
 
 
 def test_who_is_not_let_in_is_named_without_the_password(monkeypatch, tmp_path):
@@ -121,4 +121,4 @@ def test_a_damaged_note_says_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(step, "NOTE", str(tmp_path / "note"))
     for text in ("", "{", "[]", '{"addresses": null}'):
         (tmp_path / "note").write_text(text)
-        assert step.noted() == []
+        assert step.ours() == []
