@@ -312,12 +312,20 @@ def prove_monitoring(stage: Stage) -> None:
 
 
 def prove_upgrade(stage: Stage) -> None:
-    """The previous release and then the last commit, on a bare node with systemd."""
+    """The previous release and then the last commit, on a bare node with systemd; skipped in a shallow clone."""
+    shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, check=True,
+                             capture_output=True, text=True).stdout.strip()
+    if shallow == "true":
+        stage.skip("this clone is shallow and does not have the previous release: git fetch --unshallow")
+        return
     stage.check(sys.executable, "tests/prove/upgrade.py")
 
 
 def prove_production(stage: Stage) -> None:
-    """inventories/prod on three hosts, from bare nodes to a teardown; skipped as for prove-kafka."""
+    """inventories/prod on three hosts, from bare nodes to a teardown; skipped as for prove-kafka.
+
+    The upgrade is a stage of its own.
+    """
     if from_maven(stage, FROM_MAVEN["site"]):
         stage.check(sys.executable, "tests/prove/production.py", "--without", "upgrade")
 
@@ -332,6 +340,7 @@ STAGES: dict[str, t.Callable[[Stage], None]] = {
     "engine": engine,
     "prove-site": prove_site,
     "prove-production": prove_production,
+    "prove-upgrade": prove_upgrade,
     "molecule-site": MOLECULE["molecule-site"],
     "molecule-app_blue_green": MOLECULE["molecule-app_blue_green"],
     # The longest of all, but not beside the first, which works on the machine itself.
@@ -348,7 +357,7 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-drift": prove_drift, "prove-certificates": prove_certificates, "prove-grants": prove_grants,
     "prove-releases": prove_releases, "prove-spring": prove_spring, "prove-monitoring": prove_monitoring,
     "prove-kafka": prove_kafka, "prove-elk": prove_elk,
-    "prove-ci": prove_ci, "prove-notifier": prove_notifier, "prove-upgrade": prove_upgrade,
+    "prove-ci": prove_ci, "prove-notifier": prove_notifier,
     # What prove-production begins with.
     "molecule-site_three": MOLECULE["molecule-site_three"],
 }
