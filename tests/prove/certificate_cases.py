@@ -293,12 +293,13 @@ def load_during_renewal(place: Place) -> None:
 def challenge_path_broken(place: Place) -> None:
     """The challenge path is broken: no order is placed."""
     before = place.served()
-    rule = "OUTPUT -d 172.31.250.10 -p tcp --dport 80 -j REJECT"
-    place.sh(f"iptables -I {rule}")
+    # In the proxy's own network, where it is asked.
+    rules = "nsenter -n -t $(docker inspect -f '{{.State.Pid}}' $PROXY) iptables"
+    place.sh(f"{rules} -I INPUT -p tcp --dport 80 -j REJECT")
     try:
         place.refused("The proxy does not answer challenges", place.attempt(WIDER))
     finally:
-        place.sh(f"iptables -D {rule}")
+        place.sh(f"{rules} -D INPUT -p tcp --dport 80 -j REJECT")
     if place.attempts():
         raise Failed("an order was placed")
     place.expect_same(before)
