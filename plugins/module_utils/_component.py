@@ -36,7 +36,8 @@ NAMES = (
     "container_logs", "data_directory", "distro_image", "docker_daemon", "docker_engine_info", "docker_network",
     "docker_swarm", "elasticsearch_objects", "engine_socket", "host_limits", "kafka_record", "kafka_topics",
     "kafka_users", "kibana_objects", "mysql_grants", "platform_status", "postgres_databases", "preflight_facts",
-    "prometheus_targets", "redis_server", "registry_logins", "release_info", "release_switch", "shared_directory",
+    "prometheus_targets", "redis_server", "registry_logins", "release_info", "release_switch", "schedule",
+    "shared_directory",
 )
 
 # Plain in YAML, as what takes its place should be: a tree that was rendered with it is then the same to the byte.
@@ -142,6 +143,8 @@ def load(name: str) -> types.ModuleType:
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_info as code
     elif name == "release_switch":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_release_switch as code
+    elif name == "schedule":
+        from ansible_collections.mooring.stack.plugins.module_utils import _step_schedule as code
     elif name == "shared_directory":
         from ansible_collections.mooring.stack.plugins.module_utils import _step_shared_directory as code
     else:

@@ -30,8 +30,8 @@ options:
         M(mooring.stack.host_limits), M(mooring.stack.kafka_record), M(mooring.stack.kafka_topics),
         M(mooring.stack.kafka_users), M(mooring.stack.kibana_objects), M(mooring.stack.mysql_grants),
         M(mooring.stack.postgres_databases), M(mooring.stack.preflight_facts), M(mooring.stack.prometheus_targets),
-        M(mooring.stack.redis_server), M(mooring.stack.release_info), M(mooring.stack.release_switch) and
-        M(mooring.stack.shared_directory).
+        M(mooring.stack.redis_server), M(mooring.stack.release_info), M(mooring.stack.release_switch),
+        M(mooring.stack.schedule) and M(mooring.stack.shared_directory).
       - The modules M(mooring.stack.distro_image) and M(mooring.stack.platform_status) use this one themselves.
     type: list
     elements: dict

@@ -340,11 +340,28 @@ def rebooted(hosts: Hosts) -> None:
     _at(hosts, "Converge the stores", do=do)
     hosts.nodes["data-1"].settle()
     hosts.wait("data-1", "systemctl is-system-running --wait | grep -qE 'running|degraded'")
-    hosts.wait("data-1", "test -z \"$(docker ps -aq --filter status=exited)\"")
+    # What the engine could not attach is started by a timer.
+    hosts.wait("data-1", "test -z \"$(docker ps -aq --filter status=exited)\"", 240)
     _goes_on(hosts)
+    _starts_again(hosts)
     with hosts.poll() as poll:
         time.sleep(3)
     expect(not poll.errors, "requests are lost afterwards", poll.errors[:5])
+
+
+def _starts_again(hosts: Hosts) -> None:
+    """A container that the engine could not start is started by the timer, and one that somebody stopped is not."""
+    image = hosts.sh("data-1", "docker inspect -f '{{.Config.Image}}' mooring-data_stores-redis-1").strip()
+    for port, name in ((6000, "late"), (6001, "stopped")):
+        hosts.sh("data-1", f"docker run --detach --name {name} --network mooring --restart unless-stopped --publish "
+                           f"127.0.0.1:{port}:6000 --entrypoint sleep {image} 3600 && docker stop --time 0 {name}")
+    # Somebody else has the port.
+    hosts.sh("data-1", "python3 -m http.server --bind 127.0.0.1 6000 & holder=$!; "
+                       "until curl -sf 127.0.0.1:6000 > /dev/null; do sleep 0.1; done; docker start late; "
+                       "docker inspect -f '{{.State.Error}}' late | grep . && kill $holder")
+    hosts.wait("data-1", "docker inspect -f '{{.State.Running}}' late | grep -q true", 150)
+    running = hosts.sh("data-1", "docker inspect -f '{{.State.Running}}' stopped; docker rm -f late stopped")
+    expect(running.startswith("false"), "what somebody stopped was started")
 
 
 def mirror(hosts: Hosts) -> None:
