@@ -98,6 +98,10 @@ class ComponentSite(Site):
         acknowledged.seek(0)
         return acknowledged.read().split()
 
+    def acknowledged(self) -> int:
+        """How many that client was acknowledged so far."""
+        return len((self.scratch / "acknowledged").read_text().split())
+
     # -- faults and looks ---------------------------------------------------------
 
     def kill_again_and_again(self, rest: float) -> None:

@@ -198,7 +198,8 @@ def fuzzed(place: Place) -> None:
     expect(peak < 100 * 1024, "kB of memory:", peak)
     expect(place.figures.errors == 0, "answers of 500 and above, or none:", statuses)
     expect(set(statuses) >= {"202", "200", "400", "413"}, "not every kind of answer came:", statuses)
-    accepted = place.accepted_while(lambda: time.sleep(2))
+    accepted = place.accepted_while(lambda: lab.wait_for(
+        "events are accepted", 60, lambda: place.acknowledged() > ENOUGH, lambda: ""))
     place.until_told()
     expect(place.count(accepted) == (0, 0), "after it, events are not told")
 
