@@ -1756,7 +1756,7 @@ def said_where_it_stands(inventory: Inventory, problems: list[Problem]) -> list[
                         for other in others)
         name = _base(one.variable)
         words = {word for text in texts.get((one.where, name), ()) for word in re.findall(r"\w+", text)} - {name}
-        return (own or not elsewhere) and not any(_base(other.variable) in words for other in others)
+        return own or (not elsewhere and not any(_base(other.variable) in words for other in others))
 
     return [one for one in problems if stands_here(one)]
 
