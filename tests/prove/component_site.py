@@ -12,6 +12,7 @@ import subprocess
 import time
 import typing as t
 
+import lab
 from drift_site import ROOT, Run, Site, expect
 
 KILLS = 3
@@ -98,9 +99,10 @@ class ComponentSite(Site):
         acknowledged.seek(0)
         return acknowledged.read().split()
 
-    def acknowledged(self) -> int:
-        """How many that client was acknowledged so far."""
-        return len((self.scratch / "acknowledged").read_text().split())
+    def until_acknowledged(self, count: int) -> None:
+        """Wait until that client was acknowledged more than so many."""
+        lab.wait_for(f"{count} are acknowledged", 60,
+                     lambda: len((self.scratch / "acknowledged").read_text().split()) > count, lambda: "")
 
     # -- faults and looks ---------------------------------------------------------
 

@@ -150,7 +150,7 @@ def nothing_is_open(place: Place) -> None:
 def containers_use_it(place: Place) -> None:
     """A container of the platform produces and consumes at kafka:9092, and makes no topic by using it."""
     # defects 76, 79
-    written = place.write_for("invoices", lambda: time.sleep(5))
+    written = place.write_for("invoices", lambda: place.until_acknowledged(20))
     status, read, said = place.ask("read", "invoices")
     expect(status == 0 and len(written) > 20 and set(written) <= set(read), "records did not pass",
            f"{len(written)} written, {len(read)} read: {said}")
@@ -162,7 +162,7 @@ def the_broker_compresses(place: Place) -> None:
     """A topic whose records the broker compresses takes and gives them; the library for it is unpacked in /tmp."""
     packed = {"name": "packed", "config": {"compression.type": "zstd"}}
     place.converge(kafka_topics=[*TOPICS, packed])
-    written = place.write_for("packed", lambda: time.sleep(4))
+    written = place.write_for("packed", lambda: place.until_acknowledged(20))
     read = place.tool("kafka-console-consumer", "--topic packed --from-beginning --timeout-ms 10000 --max-messages",
                       str(len(written))).split()
     expect(written and set(written) <= set(read), "records did not pass", f"{len(written)} written, {len(read)} read")

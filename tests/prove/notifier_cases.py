@@ -198,8 +198,7 @@ def fuzzed(place: Place) -> None:
     expect(peak < 100 * 1024, "kB of memory:", peak)
     expect(place.figures.errors == 0, "answers of 500 and above, or none:", statuses)
     expect(set(statuses) >= {"202", "200", "400", "413"}, "not every kind of answer came:", statuses)
-    accepted = place.accepted_while(lambda: lab.wait_for(
-        "events are accepted", 60, lambda: place.acknowledged() > ENOUGH, lambda: ""))
+    accepted = place.accepted_while(lambda: place.until_acknowledged(ENOUGH))
     place.until_told()
     expect(place.count(accepted) == (0, 0), "after it, events are not told")
 
