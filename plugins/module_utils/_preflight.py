@@ -1743,7 +1743,7 @@ def judge(inventory: Inventory) -> list[Problem]:
 
 def said_where_it_stands(inventory: Inventory, problems: list[Problem]) -> list[Problem]:
     """One line for a value that several variables take over: the one of the variable that it was written for."""
-    written = {(host.name, one.source, one.variable) for host in inventory.hosts for one in host.literals}
+    written = {(host.name, one.source, one.variable): one.value for host in inventory.hosts for one in host.literals}
     texts = {(host.name, name): raw.texts for host in inventory.hosts for name, raw in host.raw.items()}
     alike: dict[tuple[str, str], list[Problem]] = {}
     for one in problems:
@@ -1751,12 +1751,15 @@ def said_where_it_stands(inventory: Inventory, problems: list[Problem]) -> list[
 
     def stands_here(one: Problem) -> bool:
         others = [other for other in alike[one.where, one.problem] if other is not one]
-        own = (one.where, one.source, one.variable) in written
+        own = written.get((one.where, one.source, one.variable))
         elsewhere = any(other.source == one.source and (other.where, other.source, other.variable) in written
                         for other in others)
         name = _base(one.variable)
-        words = {word for text in texts.get((one.where, name), ()) for word in re.findall(r"\w+", text)} - {name}
-        return own or (not elsewhere and not any(_base(other.variable) in words for other in others))
+        # A value that stands here refers to what its own text names, not to what its variable names beside it.
+        read = texts.get((one.where, name), ()) if own is None else (own,)
+        words = {word for text in read for word in re.findall(r"\w+", text)} - {name}
+        refers = any(_base(other.variable) in words for other in others)
+        return not refers and (own is not None or not elsewhere)
 
     return [one for one in problems if stands_here(one)]
 
