@@ -112,7 +112,7 @@ def chosen(cases: t.Iterable[t.Any], only: t.Sequence[str]) -> list[t.Any]:
 
 def promised(
     place: t.Any, case: t.Any, act: t.Callable[[], object],
-    wrong: tuple[type[Exception], ...] = (Failed, subprocess.SubprocessError),
+    wrong: tuple[type[Exception], ...] = (Failed, lab.LabError, subprocess.SubprocessError),
 ) -> bool:
     """Whether a case is as promised, which ``act`` finds out; says so, and why not, with the error in ``wrong``."""
     name = (case.__doc__ or "").strip().rstrip(".")

@@ -332,7 +332,7 @@ def users_are_exact(place: Place) -> None:
         for options in (login("shop", "wrong"), login("nobody", "wrong"), {}):
             status, seen, said = place.ask("topics", **options)
             expect(status != 0, "it was let in without its password", options.get("sasl_plain_username"))
-        expect(len(place.write_for("orders", lambda: time.sleep(4), **login("shop"))) > 20, "shop may not write")
+        place.write_for("orders", lambda: place.until_acknowledged(20), **login("shop"))
         expect(not place.write_for("invoices", lambda: time.sleep(4), **login("shop")), "shop may write to invoices")
         expect(place.ask("read", "invoices", **login("report"))[0] == 0, "report may not read")
         expect(not place.write_for("invoices", lambda: time.sleep(4), **login("report")), "report may write")
@@ -446,12 +446,12 @@ def zookeeper_goes_on(place: Place) -> None:
         grown = [{**TOPICS[0], "partitions": 4, "config": {"retention.ms": 1000}}, TOPICS[1]]
         place.converge(kafka_topics=grown, **old)
         place.expect_still(kafka_topics=grown, **old)
-        written = place.write_for("invoices", lambda: time.sleep(5))
+        written = place.write_for("invoices", lambda: place.until_acknowledged(20))
         place.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {BROKER} mooring-kafka-zookeeper-1)")
         place.wait_until_it_answers()
         place.converge(kafka_topics=grown, **old)
         status, read, said = place.ask("read", "invoices")
-        expect(status == 0 and written and set(written) <= set(read), "records are lost", said)
+        expect(status == 0 and set(written) <= set(read), "records are lost", said)
         users = place.attempt(**{**old, "kafka_users": USERS, "kafka_authentication": True})
         expect(users.status != 0 and "past which everybody could give himself rights" in " ".join(users.output.split()),
                "users were not refused", users.output[-1000:])
