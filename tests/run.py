@@ -6,11 +6,12 @@
 
     run.py [--full] [--jobs 2] [STAGE ...]
 
-The stage `engine` comes first, because others need what it brings; the rest run
-side by side, the longest first. What only --full runs comes last, one at a time:
-a client that counts lost requests should not wait for other stages. A stage's
-output goes to .cache/test/<stage>.log and is shown when it fails. Every stage runs,
-whatever the others said.
+The stage `engine` comes first, because others need what it brings. Then the stages
+with a whole platform run one at a time, as each can use the machine alone, and
+beside them --jobs of the others, the longest first. What only --full runs comes
+last, one at a time: a client that counts lost requests should not wait for other
+stages. A stage's output goes to .cache/test/<stage>.log and is shown when it fails.
+Every stage runs, whatever the others said.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "git": "git", "openssl": "openssl", "wrk": "wrk",
     "chromium": "chromium", "node": "nodejs", "npm": "npm",
 }
+# Two stages that need the same image build it once.
+BUILDING = threading.Lock()
 HEARTBEAT = 15
 # What `ansible-test sanity` of ansible-core 2.18 and 2.19 installs first (its python_requirements.py).
 ANSIBLE_TEST_PIP = "24.2"
@@ -235,8 +238,10 @@ def molecule(scenario: str) -> t.Callable[[Stage], None]:
 
 def from_maven(stage: Stage, images: list[str]) -> bool:
     """Whether images are there or could be built; a stage whose programs cannot be had is skipped with the reason."""
-    if stage.run("ansible-playbook", "-i", "tests/lab/inventory.yml", "tests/lab/images.yml",
-                 "-e", json.dumps({"distro_images_build": images})):
+    with BUILDING:
+        built = stage.run("ansible-playbook", "-i", "tests/lab/inventory.yml", "tests/lab/images.yml",
+                          "-e", json.dumps({"distro_images_build": images}))
+    if built:
         return True
     unreachable = spring.UNREACHABLE.search(stage.log.read_text(errors="replace"))
     if unreachable:
@@ -336,21 +341,12 @@ def prove_spring(stage: Stage) -> None:
 
 
 MOLECULE = {f"molecule-{scenario}": molecule(scenario) for scenario in SCENARIOS}
-STAGES: dict[str, t.Callable[[Stage], None]] = {
-    "engine": engine,
-    "prove-site": prove_site,
+# With the whole platform on one or three nodes.
+PLATFORMS: dict[str, t.Callable[[Stage], None]] = {
     "prove-production": prove_production,
     "prove-upgrade": prove_upgrade,
     "molecule-site": MOLECULE["molecule-site"],
-    "molecule-app_blue_green": MOLECULE["molecule-app_blue_green"],
-    # The longest of all, but not beside the first, which works on the machine itself.
-    "integration": integration,
-    **{name: work for name, work in MOLECULE.items() if name != "molecule-site_three"},
-    "matrix": matrix,
-    "artifact": artifact,
-    "browser": browser,
-    "lint": lint,
-    "unit": unit,
+    "prove-site": prove_site,
 }
 # What `make test` has no time for; `make test-full` runs it.
 FULL: dict[str, t.Callable[[Stage], None]] = {
@@ -360,6 +356,17 @@ FULL: dict[str, t.Callable[[Stage], None]] = {
     "prove-ci": prove_ci, "prove-notifier": prove_notifier,
     # What prove-production begins with.
     "molecule-site_three": MOLECULE["molecule-site_three"],
+}
+STAGES: dict[str, t.Callable[[Stage], None]] = {
+    "engine": engine,
+    **PLATFORMS,
+    "integration": integration,
+    "matrix": matrix,
+    "artifact": artifact,
+    **{name: work for name, work in MOLECULE.items() if name not in {**PLATFORMS, **FULL}},
+    "unit": unit,
+    "lint": lint,
+    "browser": browser,
 }
 
 
@@ -402,7 +409,7 @@ def main() -> int:
     """Run the stages, print the totals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="also what takes long")
-    parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
+    parser.add_argument("--jobs", type=int, default=2, help="stages beside the one with a whole platform (default 2)")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join({**STAGES, **FULL})}")
     args = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -413,9 +420,11 @@ def main() -> int:
     chosen = args.stages or list(known if args.full else STAGES)
     started = time.monotonic()
     stages = [run_stage(name, known[name]) for name in chosen if name == "engine"]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        beside = [name for name in chosen if name != "engine" and name not in FULL]
-        stages += pool.map(lambda name: run_stage(name, known[name]), beside)
+    side_by_side = [name for name in chosen if name != "engine" and name not in FULL]
+    with ThreadPoolExecutor(1) as alone, ThreadPoolExecutor(args.jobs) as beside:
+        running = [(alone if name in PLATFORMS else beside).submit(run_stage, name, known[name])
+                   for name in side_by_side]
+        stages += [future.result() for future in running]
     stages += [run_stage(name, known[name]) for name in chosen if name in FULL]
     total = Count(*(sum(getattr(stage.count, field) for stage in stages) for field in ("passed", "failed", "skipped")))
     say(f"{len(stages)} stages in {(time.monotonic() - started) / 60:.1f} minutes")
