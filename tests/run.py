@@ -110,8 +110,8 @@ class Stage:
         return None
 
     def pytest(self, *paths: str, python: str | pathlib.Path = sys.executable, **environment: str) -> None:
-        """Run pytest and add its totals; reasons of skipped tests go to the log."""
-        good = self.run(python, "-m", "pytest", "-rs", *paths, **environment)
+        """Run pytest and add its totals; reasons of skipped tests and what took longest go to the log."""
+        good = self.run(python, "-m", "pytest", "-rs", "--durations=15", *paths, **environment)
         totals = re.findall(r"(\d+) (passed|failed|skipped|errors?)", self.log.read_text().splitlines()[-1])
         found = {word.rstrip("s") if word.startswith("error") else word: int(number) for number, word in totals}
         self.count.passed += found.get("passed", 0)
