@@ -69,9 +69,9 @@ class Place(Site):
     tags = ("--tags", "monitoring", "--skip-tags", "always")
 
     def __init__(self, scratch: pathlib.Path, figures: Figures, keeps: bool) -> None:
-        declared = yaml.safe_load((ROOT / ROUTES).read_text())["nginx_certbot_routes"]
+        declared = yaml.safe_load((ROOT / ROUTES).read_text())["__local_routes"]
         extra = {**EXTRA, "monitoring": dict(VARIABLES), "nginx_certbot": {
-            **EXTRA["nginx_certbot"], "nginx_certbot_routes": [*declared, GRAFANA]}}
+            **EXTRA["nginx_certbot"], "__local_routes": [*declared, GRAFANA]}}
         super().__init__(scratch, "monitoring", extra, (*IMAGES, "mooring.local/standin:1"))
         self.figures = figures
         self.keeps = keeps
