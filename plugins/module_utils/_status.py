@@ -11,7 +11,10 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.mooring.stack.plugins.module_utils._prometheus import Alert
+from ansible_collections.mooring.stack.plugins.module_utils._traffic import COLOURS
 
+# The component of all applications; each colour of one is a project.
+APPLICATIONS = "app_blue_green"
 COLUMNS = ("component", "container", "health", "version", "url", "certificate", "release")
 
 
@@ -176,18 +179,30 @@ def table(found: list[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def undeclared(projects: t.Iterable[Project], declared: t.Collection[str], host: str) -> tuple[list[str], list[str]]:
+def undeclared(
+    projects: t.Iterable[Project], declared: t.Collection[str], applications: t.Iterable[str], host: str,
+) -> tuple[list[str], list[str]]:
     """Components that have a project here and that nobody declares for this host; and what to do about them.
 
     ``declared`` are the names of components, a colour of an application being one. Without any, nobody was asked.
+    ``applications`` are those that were ever deployed here.
     """
-    found = sorted(one.component for one in projects if one.component not in declared) if declared else []
-    if not found:
+    # What has no manifest is somebody's own, which a teardown leaves as well.
+    found = sorted(one.component for one in projects if one.services and one.component not in declared)
+    if not found or not declared:
         return [], []
-    # Limited to it: the component may have moved to another one.
-    command = f"playbooks/teardown.yml --limit {host} -e '{json.dumps({'teardown_only': found})}'"
-    return found, ["", f"Here, and not declared for this host any more: {', '.join(found)}. No run changes that. "
-                   "Declare it again, or remove it:", f"  {command}"]
+    colours = {f"{name}-{colour}" for name in applications for colour in COLOURS} & set(found)
+    # A teardown knows applications together only, by the name of their component: those that go on must not go too.
+    by_hand = sorted(colours) if APPLICATIONS in declared else []
+    only = sorted({APPLICATIONS if name in colours else name for name in found if name not in by_hand})
+    lines = ["", f"Here, and not declared for this host any more: {', '.join(found)}. No run changes that. "
+             "Declare it again, or remove it:"]
+    if only:
+        # Limited to it: the component may have moved to another one.
+        lines.append(f"  playbooks/teardown.yml --limit {host} -e '{json.dumps({'teardown_only': only})}'")
+    if by_hand:
+        lines.append(f"  {', '.join(by_hand)}: by hand, see 'Several applications' in roles/app_blue_green/README.md")
+    return found, lines
 
 
 def monitoring(seen: Monitoring | None) -> list[str]:

@@ -152,7 +152,8 @@ def converge(module: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:
     watched, unknown = read_monitoring(docker, params) if engine else (None, "")
     found = rows(projects, containers, certificates, releases, params["url"], params["routes"])
     ca_file = params["ca_file"] if pathlib.Path(params["ca_file"]).is_file() else ""
-    forgotten, remedy = undeclared(projects, params["declared"], params["host"])
+    forgotten, remedy = undeclared(
+        projects, params["declared"], [release.application for release in releases], params["host"])
     text = table(found) + remedy
     text += monitoring(watched) + (["", unknown] if unknown else [])
     if found:

@@ -31,7 +31,7 @@ options:
     description:
       - The components that are declared for this host, by the names of their directories. Each colour of an application
         is one.
-      - What is here and not among them is named, with the command that removes it. Empty compares nothing.
+      - What is here and not among them is named, with how to remove it. Empty compares nothing.
     type: list
     elements: str
     default: []

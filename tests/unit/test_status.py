@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import types
 
 import pytest
@@ -33,6 +34,7 @@ from ansible_collections.mooring.stack.plugins.module_utils._step_platform_statu
     read_releases,
     read_webhooks,
 )
+from ansible_collections.mooring.stack.plugins.module_utils._teardown import Found, decide
 
 
 def container(project, service, image="mysql:8.4.11", status="running", health="healthy", ports=None, **labels):
@@ -138,21 +140,29 @@ def test_the_table_is_aligned_and_leaves_empty_columns_out():
     assert table([]) == ["Nothing runs here yet."]
 
 
-@pytest.mark.parametrize(("declared", "found"), [
-    (["nginx_certbot", "kafka", "shop-blue", "shop-green", "docker_engine"], []),
-    (["nginx_certbot", "kafka"], ["shop-blue"]),
-    (["nginx_certbot", "shop-green"], ["kafka", "shop-blue"]),
-    ([], []),
+@pytest.mark.parametrize(("declared", "found", "only", "by_hand"), [
+    (["nginx_certbot", "kafka", "app_blue_green", "shop-blue", "shop-green"], [], [], ""),
+    (["nginx_certbot", "kafka"], ["shop-blue"], ["app_blue_green"], ""),
+    (["nginx_certbot"], ["kafka", "shop-blue"], ["app_blue_green", "kafka"], ""),
+    (["nginx_certbot", "app_blue_green", "crm-blue"], ["kafka", "shop-blue"], ["kafka"], "shop-blue: by hand"),
+    (["nginx_certbot", "app_blue_green", "kafka"], ["shop-blue"], [], "shop-blue: by hand"),
+    ([], [], [], ""),
 ])
-def test_what_is_not_declared_any_more_is_named(declared, found):
-    projects = [Project(name, f"mooring-{name}", ()) for name in ("shop-blue", "nginx_certbot", "kafka")]
-    named, text = undeclared(projects, declared, "data-1")
+def test_what_is_not_declared_any_more_is_named(declared, found, only, by_hand):
+    names = ("shop-blue", "nginx_certbot", "kafka")
+    projects = [*(Project(name, f"mooring-{name}", ("one",)) for name in names), Project("notes", "mooring-notes", ())]
+    named, lines = undeclared(projects, declared, ["shop"], "data-1")
     assert named == found
+    text = "\n".join(lines)
     assert bool(text) == bool(found)
-    if found:
-        assert ", ".join(found) in text[1]
-        # Not everywhere: it may be declared for another host.
-        assert f"teardown.yml --limit data-1 -e '{json.dumps({'teardown_only': found})}'" in text[2]
+    assert ", ".join(found) in text and by_hand in text and ("by hand" in text) is bool(by_hand)
+    # Not everywhere: it may be declared for another host.
+    command = re.search(r"teardown\.yml --limit data-1 -e '(.*)'", text)
+    assert (json.loads(command[1])["teardown_only"] if command else []) == only
+    if only:
+        here = Found(directories=("app_blue_green", *names), projects=names, applications=("shop",))
+        plan = decide(here, "/opt/mooring", "mooring", ["app_blue_green", "kafka", "nginx_certbot"], True, True, only)
+        assert set(only) <= set(plan.directories), "the command is one that a teardown takes"
 
 
 def test_the_guide_tells_how_to_reach_it():
