@@ -111,14 +111,17 @@ class ComponentSite(Site):
         choose = random.Random(8)
         for _turn in range(KILLS):
             time.sleep(choose.uniform(4, 8))
-            self.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {self.server})")
-            self.wait_until_it_answers()
+            self.kill()
         time.sleep(rest)
         self.sh(f"docker kill {self.server}")
 
-    def wait_until_it_answers(self) -> None:
-        """Until the server is healthy."""
-        self.wait(f"[ \"$(docker inspect -f '{{{{.State.Health.Status}}}}' {self.server})\" = healthy ]", self.seconds)
+    def kill(self, *beside: str) -> None:
+        """SIGKILL for the server, and containers beside it; until another process of the server is healthy."""
+        process = self.sh(f"docker inspect -f '{{{{.State.Pid}}}}' {self.server}").strip()
+        self.sh(f"kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {' '.join((self.server, *beside))})")
+        # The health of the one that was killed is still told for a moment.
+        self.wait("read -r pid health < <(docker inspect -f '{{.State.Pid}} {{.State.Health.Status}}' "
+                  f"{self.server}) && [ $pid != 0 ] && [ $pid != {process} ] && [ $health = healthy ]", self.seconds)
 
     def expect_still(self, *arguments: str, **values: t.Any) -> None:
         """A run and a look ahead that change nothing."""
